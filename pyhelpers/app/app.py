@@ -1,0 +1,330 @@
+"""One app on one host: where its code lies, and the sh line for everything a deploy does with it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyhelpers.databases.engine import facts_in
+from pyhelpers.errors import BadInput, CommandFailed, NothingChanged
+from pyhelpers.hosts.agent import Agent
+from pyhelpers.hosts.bundle import Scripts
+
+PHP = "php"
+RELEASE_FIELDS = 3  # name, state, and what `releases.sh list` adds for people
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where an app lies on its host and what kind it is (`laravel` or `plain`)."""
+
+    base: str
+    layout: str  # releases | in-place
+    kind: str
+
+    def code_folder(self, release: str) -> str:
+        """Return the folder of a release's code; in place there is only one."""
+        return f"{self.base}/releases/{release}" if self.layout == "releases" else self.base
+
+    @property
+    def live_folder(self) -> str:
+        """The folder of the code that serves now."""
+        return f"{self.base}/current" if self.layout == "releases" else self.base
+
+    @property
+    def shared_folder(self) -> str:
+        """The folder of what outlives a release: .env, storage, the maintenance flag of an app that isn't Laravel's."""
+        return f"{self.base}/shared" if self.layout == "releases" else self.base
+
+    @property
+    def env_file(self) -> str:
+        """The file that holds the app's settings."""
+        return f"{self.shared_folder}/.env"
+
+
+_SECRET = re.compile(r"[A-Za-z0-9._~-]{8,255}")
+_REDIRECT = re.compile(r"/(?!/)[A-Za-z0-9/._~%?=&+-]*")  # `//host` would be another site
+_VIEW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_:./-]{0,254}")
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # as releases.sh
+
+
+def check_secret(secret: str, *, source: str = "secret") -> None:
+    """Raise `BadInput` for a bypass secret that can't be part of a URL on every server; it is never shown."""
+    if not _SECRET.fullmatch(secret):
+        raise BadInput(
+            source,
+            "has characters that don't belong in a path, or is shorter than 8",
+            remedy="Use 8 to 255 letters, digits, dots, underscores, tildes and dashes.",
+        )
+
+
+def check_redirect(path: str) -> None:
+    """Raise `BadInput` for what is no path of the app's own."""
+    if not _REDIRECT.fullmatch(path):
+        raise BadInput("redirect", "is no path of the app", remedy="Begin with one slash, e.g. `/soon`.")
+
+
+def check_view(name: str) -> None:
+    """Raise `BadInput` for what is no name of a Laravel view."""
+    if not _VIEW.fullmatch(name):
+        raise BadInput("render", f"`{name[:80]}` is no view's name", remedy="e.g. `errors::503`.")
+
+
+def check_release(name: str) -> None:
+    """Raise `BadInput` for what can't be a release's name (names reach paths on the host)."""
+    if not _RELEASE.fullmatch(name):
+        raise BadInput("release", f"`{name[:80]}` is no release's name", remedy="e.g. `20260131T235959Z-0123abc`.")
+
+
+def inspect(agent: Agent, base: str, layout: str, source: Path | None = None) -> Site:
+    """Return what kind of app is deployed: by its sources where they are given, else by what is live on the host."""
+    if layout == "releases" and source is not None:
+        kind = "laravel" if (source / "artisan").is_file() else "plain"
+    else:
+        live = f"{base}/current" if layout == "releases" else base
+        kind = "laravel" if agent.ask(["test", "-f", f"{live}/artisan"]).ok else "plain"
+    return Site(base=base, layout=layout, kind=kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A release on the host; `state` is current, good, failed or unfinished."""
+
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The maintenance page's options, as the inputs give them; times in seconds."""
+
+    secret: str = ""
+    retry: int = 60
+    refresh: int = 0
+    render: str = ""
+    redirect: str = ""
+    status: int = 503
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """An app, the scripts that handle it, and the folder of the deploy that does so. Methods return lines of sh."""
+
+    site: Site
+    agent: Agent
+    folder: str  # the deploy's folder on the host
+    page: Page = field(default_factory=Page)
+    services: str = ""
+    first_release: str = ""  # set while no release is live: its code answers for the app
+
+    def leave_options(self) -> App:
+        """Leave the page's secret and the list of services in the deploy's folder, for scripts to read.
+
+        They go by file: the secret must not be seen in a list of processes.
+        """
+        self.agent.put(self.page.secret.encode(), f"{self.folder}/secret")
+        self.agent.put((self.services.strip() + "\n").encode(), f"{self.folder}/services")
+        return self
+
+    @property
+    def scripts(self) -> Scripts:
+        """The scripts on the host."""
+        return self.agent.scripts
+
+    @property
+    def door(self) -> str:
+        """The folder of the code that serves now, or will as the first."""
+        return self.site.code_folder(self.first_release) if self.first_release else self.site.live_folder
+
+    def read(self, script: str, *arguments: str) -> str:
+        """Run a script that changes nothing, with the environment that the agent would give it; return its output."""
+        environment = [f"BELAY_BASE={self.site.base}", f"BELAY_DEPLOY={self.folder}"]
+        return self.agent.read("env", *environment, *self.scripts.argv(script, *arguments))
+
+    def in_folder(self, folder: str, command: str) -> str:
+        """Return the user's own command, to run in `folder` with the umask of a login."""
+        return f'umask "${{BELAY_UMASK:-022}}"\ncd {shlex.quote(folder)} || exit 1\n{command}\n'
+
+    # --- releases ------------------------------------------------------------------------------------------------------
+
+    def _releases(self, verb: str, *arguments: str) -> str:
+        return self.scripts.call("releases.sh", verb, *arguments)
+
+    def create_release_line(self, name: str) -> str:
+        """Make the release's folder."""
+        return self._releases("create", name)
+
+    def fail_release_line(self, name: str) -> str:
+        """Mark the release as one that failed."""
+        return self._releases("fail", name)
+
+    def finish_release_line(self, name: str) -> str:
+        """Link what all releases share."""
+        return self._releases("finish", name, self.site.kind)
+
+    def switch_line(self, name: str) -> str:
+        """Let `current` point to the release."""
+        return self._releases("switch", name)
+
+    def switch_back_line(self) -> str:
+        """Let `current` point to what it was."""
+        return self._releases("switch-undo")
+
+    def prune_line(self, keep: int) -> str:
+        """Delete old releases."""
+        return self._releases("prune", str(keep))
+
+    def releases(self) -> list[Release]:
+        """Return the releases on the host, newest first; none in place."""
+        if self.site.layout != "releases":
+            return []
+        lines = (line.split("\t") for line in self.read("releases.sh", "list").split("\n"))
+        return [Release(name=words[0], state=words[1]) for words in lines if len(words) == RELEASE_FIELDS]
+
+    def live_release(self) -> str:
+        """Return the live release's name; empty when none is live, and in place."""
+        return next((release.name for release in self.releases() if release.state == "current"), "")
+
+    # --- in place ------------------------------------------------------------------------------------------------------
+
+    def snapshot_line(self) -> str:
+        """Copy the code, before the user's command changes it."""
+        return self.scripts.call("inplace.sh", "snapshot", self.site.base)
+
+    def restore_code_line(self) -> str:
+        """Put the code back."""
+        return self.scripts.call("inplace.sh", "restore", self.site.base)
+
+    # --- maintenance ---------------------------------------------------------------------------------------------------
+
+    def _maintenance(self, verb: str, *options: str) -> list[str]:
+        return [verb, self.site.kind, self.door, PHP, *options]
+
+    def down_line(self) -> str:
+        """Put the maintenance page up, unless a person did."""
+        page = self.page
+        refresh = str(page.refresh) if page.refresh else ""
+        options = [f"{self.folder}/secret", str(page.retry), refresh, page.render, page.redirect, str(page.status)]
+        return self.scripts.call("maintenance.sh", *self._maintenance("down", *options))
+
+    def up_line(self) -> str:
+        """Say on the host that the public is let in, then lift the maintenance page if it is ours."""
+        return self.scripts.call("maintenance.sh", *self._maintenance("up"))
+
+    def lift_undo_line(self) -> str:
+        """Lift the maintenance page if it is ours; works when the app can't boot."""
+        return self.scripts.call("maintenance.sh", *self._maintenance("undo-down"))
+
+    def held_arguments(self) -> list[str]:
+        """Return the command that tells whether maintenance was held by us without a break."""
+        return [f"{self.scripts.folder}/maintenance.sh", *self._maintenance("held")]
+
+    def maintenance_status(self) -> dict[str, str]:
+        """Return whether the app is down, since when, and by whom."""
+        return facts_in(self.read("maintenance.sh", *self._maintenance("status")))
+
+    def visitors_are_in(self) -> bool:
+        """Return whether nobody has put the app down."""
+        return self.maintenance_status().get("state") != "down"
+
+    # --- services ------------------------------------------------------------------------------------------------------
+
+    def _services(self, verb: str) -> str:
+        return self.scripts.call("services.sh", verb, f"{self.folder}/services", self.site.live_folder, PHP)
+
+    def check_services(self) -> None:
+        """Raise `NothingChanged` when the host lacks the tool of a service that was asked for."""
+        if not self.services:
+            return
+        try:
+            self.read("services.sh", "check", f"{self.folder}/services")
+        except CommandFailed as error:
+            raise NothingChanged(
+                "a line of `services` can't be served on this host", remedy="See below.", details=error.details
+            ) from error
+
+    def stop_writers_line(self) -> str:
+        """Stop the workers."""
+        return self._services("stop")
+
+    def start_writers_line(self) -> str:
+        """Start the workers."""
+        return self._services("start")
+
+    def apply_services_line(self) -> str:
+        """Reload what holds code in memory, and see that it took."""
+        return self._services("apply")
+
+    def mark_change_line(self) -> str:
+        """Note that the code changes now; what started before runs old code."""
+        return self.scripts.call("services.sh", "mark")
+
+    def verify_services_line(self, seconds: int) -> str:
+        """See that nobody works on old code any more, within so many seconds."""
+        arguments = [f"{self.folder}/services", self.site.live_folder, PHP, str(seconds)]
+        return self.scripts.call("services.sh", "verify", *arguments)
+
+    # --- Laravel -------------------------------------------------------------------------------------------------------
+
+    def boots_line(self, folder: str) -> str:
+        """See whether the code in `folder` boots."""
+        return self.scripts.call("laravel.sh", "boots", folder, PHP)
+
+    def migrate_line(self, folder: str) -> str:
+        """Run the migrations of the code in `folder`."""
+        return self.scripts.call("laravel.sh", "migrate", folder, PHP)
+
+    def ledger_table(self, folder: str) -> str:
+        """Return the name of the table in which the app in `folder` writes down its migrations."""
+        return self._ledger_facts(folder).get("table", "migrations")
+
+    def _ledger_facts(self, folder: str) -> dict[str, str]:
+        return facts_in(self.read("laravel.sh", "ledger", folder, PHP))
+
+    def pending(self, folder: str, ledger: str) -> list[str]:
+        """Return the migrations in `folder` that aren't in the ledger.
+
+        With an empty ledger Laravel loads a squashed schema first, and that is a change like any other.
+        """
+        path = f"{self.folder}/ledger.tsv"
+        self.agent.put(ledger.encode(), path)
+        facts = facts_in(self.read("laravel.sh", "pending", folder, PHP, path))
+        names = [name for name in facts.get("migration", "").splitlines() if name]
+        if facts.get("pending") != str(len(names)):
+            raise NothingChanged("the app's list of pending migrations came in part", remedy="Try again.")
+        if not names and not ledger and self._ledger_facts(folder).get("schema_dump") == "yes":
+            names.append("the squashed schema")
+        return names
+
+    # --- database ------------------------------------------------------------------------------------------------------
+
+    def find_database(self, connection: str) -> dict[str, str] | None:
+        """Write the connection folder from the app's settings and return what is in it, without the password.
+
+        None when the app has no settings file, or no database in it. Raises `NothingChanged` when it can't be read.
+        """
+        if not self.agent.ask(["test", "-f", self.site.env_file]).ok:
+            return None
+        own = f"{self.site.base}/.belay/database.env"
+        argv = self.scripts.argv("credentials.sh", "read", self.site.env_file, connection, self.site.live_folder, own)
+        result = self.agent.ask(argv)
+        if not result.ok:
+            raise NothingChanged(
+                f"the app's settings ({self.site.env_file}) can't be used: {result.error_text.strip()}",
+                remedy="Mend the line that is named there; Belay reads DB_ settings strictly and never guesses.",
+            )
+        return facts_in(result.text)
+
+    def compare_database(self, folder: str, connection: str) -> None:
+        """Raise `NothingChanged` when the code in `folder` would connect elsewhere than its settings say."""
+        result = self.agent.ask(self.scripts.argv("credentials.sh", "compare", connection, folder, PHP))
+        if result.exit_code == 1:
+            raise NothingChanged(
+                f"{result.error_text.strip()}",
+                remedy="A cached configuration (`php artisan config:clear`) or a variable of the environment is the usual cause.",
+                details=result.text,
+            )
+        if not result.ok:
+            raise CommandFailed("asking the app for its database", result.exit_code, result.error_text)

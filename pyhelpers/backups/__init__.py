@@ -1,0 +1,1 @@
+"""Backups over their whole life: made and proven, listed, kept, let go."""

@@ -1,0 +1,80 @@
+"""Which deploy a rollback is of: read from what the host remembers, never guessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyhelpers.deploy.settings import Trace
+from pyhelpers.errors import BadInput
+from pyhelpers.hosts.agent import Agent
+from pyhelpers.hosts.status import Status, locked
+
+LAST = "last"  # in place of a deploy's id
+ENDED_WELL = frozenset({"confirmed", "kept"})
+
+
+def chosen(deployment: str, agent: Agent, holder: Status, trace: Trace, *, own: bool, further: bool = False) -> Status:
+    """Return the deploy to undo: the one that is named, the one that holds the host, else the last.
+
+    One that put itself back counts as the last too, unless `further` is asked for by naming a release or a backup.
+
+    With `own`, in a job that names nothing, it is what this very run began, or nothing: a job that failed before it began must not
+    undo what another one did well. Raises `Locked` when another deploy is at work and wasn't named.
+    """
+    if deployment not in {"", LAST}:
+        status = agent.status(deployment)
+        if not status.deployment:
+            remedy = "`status` names the last one."
+            raise BadInput("deployment-id", f"the host knows of no deploy `{deployment}`", remedy=remedy)
+        return status
+    mine = trace.mine
+    if own and not (holder.holder and mine(holder.owner)):
+        began = [entry["id"] for entry in agent.history() if changes(entry) and mine(entry["owner"])]  # its last try
+        return agent.status(began[-1]) if began else Status()
+    if holder.holder:
+        if not holder.settled and not mine(holder.owner):
+            raise locked(holder, agent.host.name)
+        return holder
+    history = [entry for entry in agent.history() if changes(entry)]
+    if not further and history and history[-1].get("verdict") == "rolled-back":
+        # The last one put itself back; going on to the one before it would undo what works.
+        return agent.status(history[-1]["id"])
+    good = [entry["id"] for entry in history if entry.get("verdict") in ENDED_WELL]
+    return agent.status(good[-1]) if good else Status()
+
+
+def changes(entry: dict[str, Any]) -> bool:
+    """Whether a line of the history is of something that changes an app (a backup, a doctor or a rollback isn't undone)."""
+    owner = entry.get("owner", {})
+    return owner.get("verb") in {"deploy", "maintenance"} and not owner.get("dry-run")
+
+
+def deployed_since(history: list[dict[str, Any]], deployment: str) -> str:
+    """Return the id of the last deploy that ended well after `deployment` and still stands, or nothing."""
+    ids = [entry["id"] for entry in history]
+    after = history[ids.index(deployment) + 1 :] if deployment in ids else []
+    standing = [entry["id"] for entry in after if changes(entry) and entry.get("verdict") in ENDED_WELL]
+    gone = undone(history)
+    return next((name for name in reversed(standing) if name not in gone), "")
+
+
+def way_back(history: list[dict[str, Any]]) -> list[str]:
+    """Return the ids of the last two deploys that ended well and still stand: their backups are the way back."""
+    gone = undone(history)
+    standing = [
+        entry["id"]
+        for entry in history
+        if changes(entry) and entry.get("verdict") in ENDED_WELL and entry["id"] not in gone
+    ]
+    return standing[-2:]
+
+
+def undone(history: list[dict[str, Any]]) -> set[str]:
+    """Return the ids of what a later rollback undid; a rollback that was undone itself undid nothing."""
+    gone: dict[str, str] = {}  # what was undone, by the rollback that did it
+    for entry in history:
+        target = entry.get("owner", {}).get("of")
+        if target and entry.get("verdict") in ENDED_WELL:
+            gone.pop(target, None)
+            gone[entry["id"]] = target
+    return set(gone.values())

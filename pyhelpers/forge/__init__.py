@@ -1,0 +1,1 @@
+"""GitHub's API through PyGithub: incidents as issues, and the status of Deployments."""

@@ -1,0 +1,1 @@
+"""Whether the app is healthy, as seen from outside."""

@@ -1,0 +1,27 @@
+<?php
+
+namespace App\Jobs;
+
+use Illuminate\Bus\Queueable;
+use Illuminate\Contracts\Queue\ShouldQueue;
+use Illuminate\Foundation\Bus\Dispatchable;
+use Illuminate\Queue\InteractsWithQueue;
+
+/** Always fails. */
+class FailJob implements ShouldQueue
+{
+    use Dispatchable, InteractsWithQueue, Queueable;
+
+
+    private string $argument;
+
+    public function __construct(string $argument)
+    {
+        $this->argument = $argument;
+    }
+
+    public function handle(): void
+    {
+        throw new \RuntimeException("this job always fails");
+    }
+}

@@ -1,0 +1,3 @@
+<!doctype html>
+<title>Sample shop</title>
+<p>Release {{ $release }}</p>

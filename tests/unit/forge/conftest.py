@@ -1,0 +1,26 @@
+"""A repository on a stand-in for GitHub, which must never have had to complain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pyhelpers.forge import github_api
+from tests.lab.github_server import REPOSITORY, TOKEN, GitHub, running_github
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with running_github() as server:
+        yield server
+        assert server.complaints == []
+
+
+@pytest.fixture
+def repository(github: GitHub) -> Repository:
+    return github_api.open_repository(TOKEN, REPOSITORY, api_url=github.url, pause=0)
