@@ -42,11 +42,11 @@ class Visitor:
                 connection.close()
                 continue
             self.answers += 1
-            if answer.status != http.client.OK:
+            told = re.search(rb"Release ([^<]*)<", body)
+            if answer.status != http.client.OK or told is None:
                 self.failed.append(f"{answer.status} {body[:200]!r}")
                 continue
-            (release,) = re.findall(rb"Release ([^<]*)<", body)
-            release = release.decode()
+            release = told[1].decode()
             if self.releases[-1:] != [release]:
                 self.releases.append(release)
         connection.close()
@@ -119,4 +119,5 @@ def test_not_one_request_fails_while_an_unhealthy_release_comes_and_goes(
     assert (seen.verdict.kind, seen.code, seen.down_events) == (AS_BEFORE, 3, 0)
     for visitor in seen.found:
         assert visitor.failed == []
+        assert visitor.releases, "no visitor was answered"
         assert (visitor.releases[0], visitor.releases[-1], len(visitor.releases)) == ("1", "1", 3)

