@@ -144,8 +144,11 @@ class App:
         return self.agent.read("env", *environment, *self.scripts.argv(script, *arguments))
 
     def in_folder(self, folder: str, command: str) -> str:
-        """Return the user's own command, to run in `folder` with the umask of a login."""
-        return f'umask "${{BELAY_UMASK:-022}}"\ncd {shlex.quote(folder)} || exit 1\n{command}\n'
+        """Return the user's own command, to run in `folder` with the umask of a login.
+
+        Like a workflow's `run:` it ends at the first line that fails: a good last line must not hide a bad first one.
+        """
+        return f'umask "${{BELAY_UMASK:-022}}"\ncd {shlex.quote(folder)} || exit 1\nset -e\n{command}\n'
 
     # --- releases ------------------------------------------------------------------------------------------------------
 

@@ -45,13 +45,13 @@ def check_health_url(url: str) -> None:
     "build-command",
     lines=True,
     default="",
-    help="Builds the app on the runner, in the folder `source`, before the host is touched; by default nothing is run.",
+    help="Builds the app on the runner, in the folder `source`, before the host is touched, and ends at the first line that fails; by default nothing is run.",
 )
 @belay_option(
     "deploy-command",
     lines=True,
     default="",
-    help="Runs on the host in the folder of the new code (required with `layout: in-place`, where it changes the code); by default nothing is run.",
+    help="Runs on the host in the folder of the new code, and ends at the first line that fails (required with `layout: in-place`, where it changes the code); by default nothing is run.",
 )
 @belay_option(
     "migrate",
@@ -63,7 +63,7 @@ def check_health_url(url: str) -> None:
     "migrate-command",
     lines=True,
     default="",
-    help="Migrates the database, on the host in the folder of the new code; by default `php artisan migrate --force` for Laravel, and nothing for other apps.",
+    help="Migrates the database, on the host in the folder of the new code, and ends at the first line that fails; by default `php artisan migrate --force` for Laravel, and nothing for other apps.",
 )
 @belay_option(
     "maintenance",

@@ -29,7 +29,7 @@ def build(settings: DeploySettings, story: Story) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("INPUT_")}
     try:
         done = subprocess.run(  # noqa: S602  # the user's own command line, in the user's own job
-            settings.build_command,
+            f"set -e\n{settings.build_command}",  # as in a workflow's `run:`, a good last line hides no bad first one
             shell=True,
             cwd=settings.source,
             env=environment,
