@@ -46,6 +46,8 @@ def test_nothing_but_python_is_needed_on_the_path(machine: Machine) -> None:
         (["deploy"], {}, None),
         (["deploy"], {"INPUT_HOST": ""}, None),
         (["deploy"], {"INPUT_HOST": "app.example"}, "fabric"),
+        (["deploy"], {"INPUT_INVENTORY": "hosts.yml#web"}, "fabric"),
+        (["status", "--inventory", "hosts.yml#web"], {}, "fabric"),
         (["backup", "create", "--host", "app.example"], {}, "fabric"),
         (["doctor", "--host=app.example"], {}, "fabric"),
         (["recover", "--host", "app.example"], {}, "fabric"),
@@ -70,9 +72,12 @@ def test_recover_with_a_token_needs_both_ways(machine: Machine) -> None:
 
 
 @either_installer
-def test_a_host_in_the_apps_own_settings_counts(machine: Machine) -> None:
-    (machine.workspace / "belay.toml").write_text('[production]\nhost = "app.example"\n')
-    assert "fabric" in machine.facts("status")["libraries"]
+@pytest.mark.parametrize("line", ['host = "app.example"', 'inventory = "servers.yml#web"'])
+@pytest.mark.parametrize("name", ["belay.toml", "other.toml"])
+def test_hosts_in_the_apps_own_settings_count(machine: Machine, line: str, name: str) -> None:
+    (machine.workspace / name).write_text(f"[production]\n{line}\n")
+    environ = {} if name == "belay.toml" else {"BELAY_CONFIG": name}
+    assert "fabric" in machine.facts("status", **environ)["libraries"]
 
 
 @either_installer
