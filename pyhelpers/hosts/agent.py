@@ -25,6 +25,7 @@ RECONNECT_SECONDS = 60.0  # half a default lease: as long as that, asking again 
 REAP_SECONDS = 3600.0  # an undo may restore a large database
 NUDGE_SECONDS = 15.0  # between two requests to settle an abandoned deploy; the second waits for the first
 WATCH_SECONDS = 15  # one long poll of `wait`; well below the link's own deadline
+LONGEST_REASON = 2000  # characters
 Answer = TypeVar("Answer")
 _HEADER = re.compile(rb"^state=(\w+) rc=(\S+) offset=(\d+) status=(\S*)\n")
 
@@ -176,11 +177,11 @@ class Agent:
 
     def abort(self, token: Token, reason: str) -> None:
         """Hand the undoing to the host; returns at once, `settle` waits for the end."""
-        self._reach("abort", token, {"aborting", "rolled-back", "held"}, reason)
+        self._reach("abort", token, {"aborting", "rolled-back", "held"}, _told(reason))
 
     def hold(self, token: Token, reason: str) -> None:
         """Stay as it is, keep the lock, say why."""
-        self._reach("hold", token, {"held"}, reason)
+        self._reach("hold", token, {"held"}, _told(reason))
 
     def settle(
         self,
@@ -334,3 +335,12 @@ class Agent:
         if result[0] == FENCED and self.status(token.deployment).status in goals:
             return
         self._check(token, result)
+
+
+def _told(reason: str) -> str:
+    """Return a reason as one line that any command line can hold.
+
+    It may quote what an app answered (half a character, a NUL, a megabyte), and must never be why nothing is undone.
+    """
+    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(reason.split()))
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"

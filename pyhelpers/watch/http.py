@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pyhelpers.errors import BadInput
 
 MAX_BODY = 1 << 20  # bytes; a health page is small, and a check must not fill the memory
+LONGEST_TOLD = 300  # characters of an answer's own words in a reason: it goes into outputs, which become environments
 IDENTITY_HEADER = "X-Release"
 IDENTITY_KEY = "release"
 
@@ -177,10 +178,10 @@ def check(
         name=name,
         url=url,
         verdict="failing" if reason else "healthy",
-        reason=reason,
+        reason=_shortened(reason),
         status=response.status,
         seconds=time.monotonic() - begun,
-        release=release,
+        release=_shortened(release),
     )
 
 
@@ -200,6 +201,10 @@ def _mismatch(response: Response, data: object, release: str, expect: Expectatio
         if found != wanted:
             return f"{path} is {found!r}, not {wanted!r}"
     return ""
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TOLD else text[: LONGEST_TOLD - 1] + "…"
 
 
 def _json(body: bytes) -> object:

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from pyhelpers.hosts.agent import Agent
+from pyhelpers.hosts.bundle import Bundle
+from pyhelpers.hosts.local import LocalHost
 from tests.real.agent.bench import FENCED, REFUSED, WRONG, Bench, lines_of, says, until
 
 NAMES = [
@@ -299,3 +302,15 @@ def test_what_is_left_of_calls_that_were_killed_is_in_nobodys_way(bench: Bench) 
     bench.must("abort", "one", 2, "x")
     assert (bench.ended()["status"], bench.log()) == ("rolled-back", ["a", "undo a"])
     assert bench.begin("two") == 3
+
+
+@pytest.mark.parametrize("reason", ["a\0b", "half \ud800 a character", "x" * 500_000, "two\nlines"])
+def test_a_reason_of_any_kind_never_keeps_the_host_from_undoing(reason: str, tmp_path: Path) -> None:
+    """P2: the words of an app's own answer are in it; `abort` and `hold` travel in a command line."""
+    agent = Agent(LocalHost(), str(tmp_path), Bundle.of([]))
+    agent.install()
+    for end, name in ((agent.abort, "one"), (agent.hold, "two")):
+        end(agent.begin(name, {}, ttl=60, watchdog=False), reason)
+        told = agent.settle(name, timeout=60)
+        assert told.status == ("rolled-back" if name == "one" else "held")
+        assert 0 < len(told.reason) <= 2000

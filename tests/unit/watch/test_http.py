@@ -112,6 +112,17 @@ def test_what_is_expected_is_what_is_compared(lines: str, body: bytes, *, health
         assert check(url, expectation_in(lines.splitlines(), source="health-expect")).healthy is healthy
 
 
+def test_an_answer_of_any_size_is_told_in_a_few_words() -> None:
+    """P2: a verdict goes into outputs and from there into environments, which Linux limits to 128 KiB each."""
+    big = b'"' + b"x" * 500_000 + b'"'
+    with site(says(b'{"release": %s, "data": %s}' % (big, big))) as url:
+        for expect in (Expectation(release="new"), expectation_in(["json.data=ok"], source="x")):
+            answer = check(url, expect)
+            assert not answer.healthy
+            assert len(str(answer.as_dict())) < 2000
+        assert check(url, Expectation(release="x" * 500_000)).healthy, "compared whole"
+
+
 @pytest.mark.parametrize("line", ["status=abc", "status=99", "whatever", "text=", "=x"])
 def test_an_expectation_that_cannot_be_read_is_refused_by_name(line: str) -> None:
     with pytest.raises(BadInput, match=r"^health-expect: "):
