@@ -27,7 +27,7 @@ def days_left(url: str, *, timeout: float) -> int | None:
             context.wrap_socket(raw, server_hostname=parts.hostname) as link,
         ):
             certificate = link.getpeercert()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that can't be one (`a..b`), which both modules find out late
         return None
     expires = certificate.get("notAfter") if certificate else None
     return int((ssl.cert_time_to_seconds(expires) - time.time()) // DAY_SECONDS) if isinstance(expires, str) else None

@@ -47,7 +47,9 @@ def statuses_in(text: str, *, source: str) -> tuple[range, ...]:
         if low > high:
             raise BadInput(source, f"`{part}` ends before it begins", remedy=f"Write `{high}-{low}`.")
         found.append(range(low, high + 1))
-    return tuple(found) or (range(200, 300),)
+    if not found:
+        raise BadInput(source, "names no HTTP status", remedy="Write `200`, `200-299` or `200,301`.")
+    return tuple(found)
 
 
 def expectation_in(lines: Iterable[str], *, source: str) -> Expectation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ MAX_BODY = 1 << 20  # bytes; a health page is small, and a check must not fill t
 LONGEST_TOLD = 300  # characters of an answer's own words in a reason: it goes into outputs, which become environments
 IDENTITY_HEADER = "X-Release"
 IDENTITY_KEY = "release"
+_INDEX = re.compile("[0-9]{1,9}")  # str.isdigit takes a superscript for one, and int refuses it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +220,7 @@ def _lookup(data: object, path: str) -> object:
     for key in path.split("."):
         if isinstance(data, dict):
             data = data.get(key)
-        elif isinstance(data, list) and key.isdigit() and int(key) < len(data):
+        elif isinstance(data, list) and _INDEX.fullmatch(key) and int(key) < len(data):
             data = data[int(key)]
         else:
             return None

@@ -101,7 +101,7 @@ SPECIAL: dict[str, list[tuple[str, dict[str, str]]]] = {
         ('{"checks": [{"url": "file:///etc"}]}', {}),
     ],
     "url": [("", {}), ("127.0.0.1", {}), ("file:///etc/passwd", {}), ("http://", {}), ("http://a b/", {})],
-    "expect-status": [("fine", {}), ("200-", {}), ("299-200", {}), ("700", {})],
+    "expect-status": [(",", {}), ("fine", {}), ("200-", {}), ("299-200", {}), ("700", {})],
     "expect-json": [("database", {})],
     "successes": [("5", {"attempts": "2"})],
     "providers": [("stripe", {})],

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyhelpers.errors import BadInput
+from pyhelpers.watch.certificate import days_left
 from pyhelpers.watch.health import Health, expectation_in, probe, statuses_in
 from pyhelpers.watch.http import Expectation, Unanswered, bypass_cookie, check, fetch
 from tests.lab.tls import running_tls_page
@@ -102,6 +103,8 @@ def test_the_release_that_answers_is_proven_by_its_name() -> None:
         ("json.database.ok=true", b'{"database": {"ok": "true"}}', True),
         ("json.database.ok=true", b'{"database": []}', False),
         ("json.list.1=b", b'{"list": ["a", "b"]}', True),
+        ("json.list.\u00b2=b", b'{"list": ["a", "b", "b"]}', False),
+        (f"json.list.{'9' * 5000}=b", b'{"list": ["a"]}', False),
         ("text=Welcome", b"<h1>Welcome</h1>", True),
         ("text=Welcome", b"<h1>Error</h1>", False),
         ("json.a=1", b"[" * 100_000, False),
@@ -123,7 +126,7 @@ def test_an_answer_of_any_size_is_told_in_a_few_words() -> None:
         assert check(url, Expectation(release="x" * 500_000)).healthy, "compared whole"
 
 
-@pytest.mark.parametrize("line", ["status=abc", "status=99", "whatever", "text=", "=x"])
+@pytest.mark.parametrize("line", ["status=abc", "status=99", "status=", "status=,", "whatever", "text=", "=x"])
 def test_an_expectation_that_cannot_be_read_is_refused_by_name(line: str) -> None:
     with pytest.raises(BadInput, match=r"^health-expect: "):
         expectation_in([line], source="health-expect")
@@ -196,3 +199,10 @@ def test_the_certificate_has_to_be_the_names_also_when_one_host_is_asked(
         wrong = check(f"https://app.invalid:{port}/", Expectation(), address="127.0.0.1")
         assert not wrong.healthy
         assert "match" in wrong.reason
+
+
+@pytest.mark.parametrize("host", ["a..b", ".example.com", f"{'a' * 70}.example.com"])
+def test_a_name_that_can_be_nobodys_is_an_answer_like_any_other(host: str) -> None:
+    url = f"https://{host}/up"
+    assert not check(url, Expectation()).healthy
+    assert days_left(url, timeout=1) is None
