@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pyhelpers.errors import BadInput
+from pyhelpers.errors import BadInput, NothingChanged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,18 @@ class Plan:
 def decide(choice: Choice, facts: Facts) -> Plan:
     """Return the plan for these inputs and facts; raises `BadInput` for a combination that can't be made safe.
 
+    Raises `NothingChanged` where a migration could start and no database is known that a backup could be made of.
+
     Going down costs visitors, so it is done only where something changes that two versions can't share: a migration,
     or code that is replaced in place. A first deploy has no visitors to keep out and nothing to go back to.
     """
     reasons: list[str] = []
     migrate = _migrate(choice, facts, reasons)
+    if not facts.has_database and (migrate or (facts.kind == "laravel" and choice.migrate != "never")):
+        raise NothingChanged(
+            "no migration starts without a proven backup, and no database is known: the app has no .env on the host",
+            remedy="Name the database there (README, Any app), or say `migrate: never`.",
+        )
     if choice.maintenance == "always":
         maintenance = True
         reasons.append("maintenance: asked for (`maintenance: always`)")
@@ -119,7 +126,7 @@ def _migrate(choice: Choice, facts: Facts, reasons: list[str]) -> bool:
     if choice.migrate_command:
         reasons.append("migration: `migrate-command` is given, and what is pending can't be told for this app")
         return True
-    reasons.append("no migration: the app has no database, or no command for it")
+    reasons.append("no migration: there is no command for it")
     return False
 
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from pyhelpers.deploy.policy import Choice, Facts, decide, why_no_twin, why_stale
-from pyhelpers.errors import BadInput
+from pyhelpers.errors import BadInput, NothingChanged
 
 
 def choice(**changes: str) -> Choice:
@@ -57,7 +57,17 @@ def test_always_without_a_command_is_refused_by_name() -> None:
         decide(choice(migrate="always"), facts(kind="plain"))
 
 
-def test_over_all_combinations_a_migration_of_a_database_has_a_backup() -> None:
+def test_without_a_known_database_nothing_migrates_and_nothing_claims_that_nothing_was_pending() -> None:
+    """P1, P7: settings that lie elsewhere than in the .env must not be a way around the backup."""
+    with pytest.raises(NothingChanged, match="proven backup"):
+        decide(choice(migrate_command="./migrate"), facts(kind="plain", has_database=False))
+    with pytest.raises(NothingChanged, match="no database is known"):
+        decide(choice(layout="in-place"), facts(has_database=False))
+    assert not decide(choice(), facts(kind="plain", has_database=False)).backup
+    assert not decide(choice(migrate="never"), facts(has_database=False)).migrate
+
+
+def test_over_all_combinations_a_migration_has_a_backup() -> None:
     """P1, exhaustively; and `never` is always obeyed."""
     for layout, migrate, command, maintenance, kind, database, pending, window in itertools.product(
         ("releases", "in-place"),
@@ -78,7 +88,11 @@ def test_over_all_combinations_a_migration_of_a_database_has_a_backup() -> None:
         except BadInput:
             assert (migrate, kind, command) == ("always", "plain", "")
             continue
-        assert plan.backup or not (plan.migrate and database)
+        except NothingChanged:
+            assert not database
+            assert migrate != "never"
+            continue
+        assert plan.backup or not plan.migrate
         assert not plan.backup or plan.migrate or (layout == "in-place" and migrate != "never")
         assert plan.live == (plan.backup and plan.maintenance and window == "live")
         assert not (migrate == "never" and plan.migrate)
