@@ -171,10 +171,14 @@ def _has_environment(arguments: Sequence[str], context: click.Context) -> bool:
 
 
 def _environment(arguments: Sequence[str]) -> str:
-    """Return the environment's name before click reads the options: it chooses the table that their defaults come from."""
+    """Return the environment's name before click reads the options: it chooses the table that their defaults come from.
+
+    As click and `clean` will see it: the last one counts, and white space around it means nothing.
+    """
+    given = os.environ.get("INPUT_ENVIRONMENT") or "production"
     for position, argument in enumerate(arguments):
         if argument.startswith("--environment="):
-            return argument.partition("=")[2]
+            given = argument.partition("=")[2]
         if argument == "--environment" and position + 1 < len(arguments):
-            return arguments[position + 1]
-    return os.environ.get("INPUT_ENVIRONMENT") or "production"
+            given = arguments[position + 1]
+    return given.strip()

@@ -45,7 +45,7 @@ def load_defaults(
         return {}
     try:
         document = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(path.name, f"is not TOML: {error}", remedy="See https://toml.io for how to write it.") from error
 
     file = _File(path.name, source)

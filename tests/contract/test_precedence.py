@@ -96,14 +96,22 @@ def test_what_stands_nearer_wins(words: str, name: str, given: Given) -> None:
     assert default == given(words, name, variable="")
 
 
-@pytest.mark.parametrize("arguments", [["--environment", "staging"], ["--environment=staging"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--environment", "staging"],
+        ["--environment=staging"],
+        ["--environment", "production", "--environment", " staging "],
+        [],
+    ],
+)
 def test_the_environment_chooses_the_table(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "belay.toml").write_text('path = "/top"\nport = 1\n[staging]\nport = 2\n[production]\nport = 3\n')
     if not arguments:
-        monkeypatch.setenv("INPUT_ENVIRONMENT", "staging")
+        monkeypatch.setenv("INPUT_ENVIRONMENT", "staging\n")
     received: dict[str, Any] = {}
     monkeypatch.setattr(dict(verbs())["deploy"], "callback", received.update)
     invoke(Session(Runner(), Log(Runner(), io.StringIO())), ["deploy", *arguments])

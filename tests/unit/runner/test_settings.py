@@ -160,7 +160,10 @@ def test_a_line_is_named_only_when_it_is_plain_to_see(folder: Path) -> None:
     assert str(error) == "belay.toml: zzz: is not an input"
 
 
-@pytest.mark.parametrize(("source", "said"), [("port = \n", "line 1"), ("port = 1\nport = 2\n", "line 2")])
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("port = \n", "line 1"), ("port = 1\nport = 2\n", "line 2"), (f"port = {'[' * 9999}", "")],
+)
 def test_what_is_not_toml_is_told_with_its_line(folder: Path, source: str, said: str) -> None:
     error = refused(folder, source)
     assert str(error).startswith("belay.toml: is not TOML: ")
