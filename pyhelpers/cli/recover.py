@@ -11,7 +11,7 @@ import click
 
 from pyhelpers.cli.options import belay_option, connection_options, connections_from, secret_option
 from pyhelpers.cli.session import Session, pass_session
-from pyhelpers.cli.status import tell
+from pyhelpers.cli.status import raise_if_held, tell
 from pyhelpers.deploy.incident import Where, ended_of, incident_of, worst_of_each_run
 from pyhelpers.deploy.recover import Found, look
 from pyhelpers.errors import BelayError, Exit, ForgeFailed, Unknown
@@ -173,8 +173,9 @@ def _end(rows: list[Told]) -> int:
             raise row.error
     if stuck := [row.host for row in rows if row.kind == "stuck"]:
         raise Unknown(f"not settled, though the lease is over: {', '.join(stuck)}", remedy="Run `doctor` there.")
-    if any(row.kind == "held" for row in rows):
-        return Exit.HELD
+    raise_if_held(
+        {row.host: row.found.end.reason if row.found.end else "" for row in rows if row.found and row.kind == "held"}
+    )
     for row in rows:
         if row.untold is not None:
             raise row.untold

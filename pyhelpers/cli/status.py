@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ from pyhelpers.cli.options import belay_option, connection_from, connection_opti
 from pyhelpers.cli.session import Session, pass_session
 from pyhelpers.deploy import report
 from pyhelpers.deploy.recover import watchdog_of
-from pyhelpers.errors import BadInput, BelayError, Exit, Unknown
+from pyhelpers.errors import BadInput, BelayError, Exit, Held, Unknown
 from pyhelpers.hosts.connect import Connection
 from pyhelpers.hosts.status import Status, check_deployment_id
 
@@ -43,7 +44,15 @@ def status(session: Session, /, **values: Any) -> int:
     session.publish({"result": first.status, "deployment-id": first.deployment})
     if unknown:
         raise unknown[0]
-    return Exit.HELD if any(status.status == "held" for status in found) else Exit.DONE
+    raise_if_held({status.deployment: status.reason for status in found if status.status == "held"})
+    return Exit.DONE
+
+
+def raise_if_held(reasons: Mapping[str, str]) -> None:
+    """Raise `Held` when anything is: `reasons` are told by the deploy's id, or by the host's name."""
+    if reasons:
+        told = "; ".join(f"{name} ({reason or 'no reason was given'})" for name, reason in reasons.items())
+        raise Held(f"on hold: {told}", remedy=report.NEXT["held"])
 
 
 def _show(session: Session, connection: Connection, deployment: str, *, several: bool) -> Status:

@@ -8,6 +8,7 @@ import click
 
 from pyhelpers.cli.options import belay_option, connection_options, connections_from
 from pyhelpers.cli.session import Session, pass_session
+from pyhelpers.cli.status import raise_if_held
 from pyhelpers.deploy import report
 from pyhelpers.deploy.timeline import downtime
 from pyhelpers.errors import BelayError, Exit, Unknown
@@ -61,12 +62,14 @@ def verdict(session: Session, /, **values: Any) -> int:
             "downtime-seconds": max(downtime(end.journal) for end in ends),
         }
     )
+    if result == "held":
+        raise_if_held({end.host: end.status.reason for end in ends if end.result == "held"})
     reason = next((end.status.reason for end in ends if end.result == result and end.status.reason), "")
     session.log.done(f"{report.HEADLINES[result]}{f' ({reason})' if result and reason else ''}")
     if result == "unknown" and len(ends) > 1:
         told = "; ".join(f"{end.host}: {end.told}" for end in ends)
         raise Unknown(f"the hosts do not agree, or could not all be asked: {told}", remedy=report.NEXT["unknown"])
-    return Exit.HELD if result == "held" else Exit.DONE
+    return Exit.DONE
 
 
 def _ask(session: Session, connection: Connection, deployment: str) -> report.End:

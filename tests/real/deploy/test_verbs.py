@@ -45,9 +45,12 @@ def test_a_deploy_on_hold_says_why_keeps_others_out_and_is_unlocked(site: Site) 
     held = site.deploy(site.release("bad", migration="failing"), database_rollback="hold")
     assert held.code == 4, held.text
     assert site.flag.exists()
-    told = site.run("status")
-    assert told.code == 4
-    assert "database-rollback is 'hold'" in told.text
+    for verb in ("status", "recover"):
+        told = site.run(verb)
+        assert told.code == 4
+        (error,) = re.findall("error.*On hold.*", told.text)
+        assert "database-rollback is 'hold'" in error
+        assert "rollback --database" in error, "and what a person can do"
     other = site.deploy(site.release("other"))
     assert other.code == 5, other.text
     assert "on hold" in other.text
