@@ -52,7 +52,8 @@ locate() {
     driver="file"
     page=
     if [ "$kind" = plain ]; then
-        if [ -d "$BELAY_BASE/releases" ]; then flag=$BELAY_BASE/shared/maintenance.json; else flag=$BELAY_BASE/maintenance.json; fi
+        # An app in place is its base folder, and may well have a folder `releases` of its own.
+        if [ "$app" != "$BELAY_BASE" ] && [ -d "$BELAY_BASE/releases" ]; then flag=$BELAY_BASE/shared/maintenance.json; else flag=$BELAY_BASE/maintenance.json; fi
         return
     fi
     if [ -s "$record/place" ]; then

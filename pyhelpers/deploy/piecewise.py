@@ -105,7 +105,7 @@ def maintenance_off(
     agent: Agent, path: str, trace: Trace, *, deployment: str, story: Story, cancellation: Cancellation
 ) -> tuple[str, dict[str, str], bool]:
     """Let visitors in and end the transaction well; return its id, the page's state, and whether it changed now."""
-    running = open_transaction(agent, trace, deployment) or _only_maintenance(agent)
+    running = open_transaction(agent, trace, deployment) or _only_maintenance(agent, deployment)
     site = find_site(agent, path)
     if running is None:
         app = App(site=site, agent=agent, folder=agent.folder("none"))
@@ -166,11 +166,17 @@ def _app(agent: Agent, path: str, deploy: Transaction, page: Page) -> App:
     return App(site=find_site(agent, path), agent=agent, folder=deploy.folder, page=page)
 
 
-def _only_maintenance(agent: Agent) -> Status | None:
-    """Return the open transaction if it is one of `maintenance on`, begun by hand or by another job."""
+def _only_maintenance(agent: Agent, deployment: str) -> Status | None:
+    """Return the open transaction if it is one of `maintenance on`, begun by hand or by another job that is named."""
     status = agent.status()
     if status.holder and not status.settled and status.owner.get("verb") == "maintenance":
-        if status.owner.get("run-id"):
+        if deployment and deployment != status.deployment:
+            raise BadInput(
+                "deployment-id",
+                f"names {deployment}, and the host is held by {status.deployment}",
+                remedy="Only the one who holds it lets visitors in; `status` tells who that is.",
+            )
+        if status.owner.get("run-id") and not deployment:
             raise BadInput(
                 "deployment-id",
                 f"is missing, and the host is held by {status.deployment}",

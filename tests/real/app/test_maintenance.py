@@ -410,3 +410,16 @@ def test_a_plain_app_reads_its_flag_from_one_json_file(plain: Site) -> None:
     assert facts(plain.down())["changed"] == "yes"
     assert facts(plain.run("undo-down"))["owner"] == "person"
     assert plain.flag.read_text() == '{"status": 503}'
+
+
+def test_a_plain_app_in_place_has_its_flag_where_it_looks_whatever_folders_it_has(plain: Site) -> None:
+    """P2: `releases` and `shared` may be folders of its own; a flag in there keeps no visitor out."""
+    (plain.deploy / "secret").write_text(SECRET)
+    place = {"BELAY_BASE": str(plain.base), "BELAY_DEPLOY": str(plain.deploy)}
+    words = ["plain", plain.base, ""]
+    down = [*words, plain.deploy / "secret", "60", "", "", "", ""]
+    assert plain.shell.run("maintenance.sh", "down", *down, cwd=plain.base, environment=place).returncode == 0
+    assert (plain.base / "maintenance.json").exists()
+    assert not plain.flag.exists()
+    assert facts(plain.shell.run("maintenance.sh", "up", *words, cwd=plain.base, environment=place))["state"] == "up"
+    assert not (plain.base / "maintenance.json").exists()

@@ -151,3 +151,14 @@ def test_the_backups_of_the_live_release_and_the_one_before_outlive_any_number_o
     left = {path.parent.name for path in site.base.glob(".belay/backups/*/manifest.json")}
     assert made < left
     assert len(left) == 3
+
+
+def test_maintenance_is_lifted_for_the_deploy_that_is_named_and_no_other(site: Site) -> None:
+    """P5: by hand, without a name, there is only one that can be meant."""
+    assert site.run("maintenance", "on", lease="300").code == 0
+    other = site.run("maintenance", "off", lease="300", deployment_id="local-1-0123456789abcdef")
+    assert other.code == 2, other.text
+    assert "local-1-0123456789abcdef, and the host is held by" in other.text
+    assert site.flag.exists()
+    assert site.run("maintenance", "off", lease="300").code == 0
+    assert not site.flag.exists()
