@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyhelpers.app.app import App
+from pyhelpers.app.app import App, inspect
 from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.databases.engine import Database, facts_in, number_in
@@ -26,6 +26,8 @@ HOST_FACTS = Path(__file__).with_name("doctor.sh")
 NETWORK = re.compile(r"(nfs|smb|cifs|afs|ceph|lustre|9p|fuse\.(sshfs|glusterfs|s3fs|rclone|ceph|davfs)|davfs|beegfs)")
 LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})  # an empty name: a socket
 RECENT = 10  # deploys whose journals are read
+# Nothing in the app's folder but what a deploy, or a person before the first one, makes beside the code.
+NO_CODE = 'cd "$1" && ! ls -A | grep -qvxE "shared|releases|lost\\+found|[.]belay"'
 LOW_DISK_KIB = 1 << 20  # 1 GiB: a release, a dump and a shadow of a small app
 
 
@@ -142,11 +144,12 @@ def _reboot(trigger: str, facts: dict[str, str]) -> Finding:
 
 
 def _app_findings(agent: Agent, path: str, deploy: Transaction, services: str, free: int) -> Iterator[Finding]:
-    site = find_site(agent, path)
+    # Before the first deploy there is no link `current` to know the layout by, and no code either.
+    fresh = agent.ask(["sh", "-c", NO_CODE, "doctor", path]).ok
+    site = inspect(agent, path, "releases") if fresh else find_site(agent, path)
     live = agent.ask(["test", "-e", site.live_folder]).ok
-    yield Finding(
-        name="app", level="ok", text=f"{site.kind}, layout {site.layout}{'' if live else ', nothing live yet'}"
-    )
+    told = f"{site.kind}, layout {site.layout}" if live else f"nothing is live yet, layout {site.layout}"
+    yield Finding(name="app", level="ok", text=told)
     app = App(site=site, agent=agent, folder=deploy.folder, services=services).leave_options()
     yield from _service_findings(app)
     try:
@@ -156,7 +159,9 @@ def _app_findings(agent: Agent, path: str, deploy: Transaction, services: str, f
         return
     if database is None:
         yield Finding(
-            name="database", level="warning", text=f"none is configured in {site.env_file}: nothing is backed up"
+            name="database",
+            level="warning",
+            text=f"none is configured in {site.env_file}: nothing is backed up, and so no migration starts",
         )
         return
     probe = database.probe()

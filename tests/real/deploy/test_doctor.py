@@ -99,3 +99,17 @@ def test_what_is_missing_is_named() -> None:
     findings = {finding.name: finding for finding in host_findings({"missing": "flock setsid", "base": "readonly"})}
     assert findings["tools"].text == "missing: flock setsid"
     assert (findings["tools"].level, findings["rights"].level) == ("failed", "failed")
+
+
+def test_before_the_first_deploy_it_looks_where_the_readme_had_the_settings_put(site: Site, tmp_path: Path) -> None:
+    """The first thing that a newcomer starts: the folder holds shared/.env and nothing else."""
+    base = tmp_path / "app"
+    (base / "shared").mkdir(parents=True)
+    (base / "shared" / ".env").write_text(f"DB_CONNECTION=sqlite\nDB_DATABASE={base}/shared/app.sqlite\n")
+    subprocess.run(["sqlite3", base / "shared" / "app.sqlite", "CREATE TABLE notes (id INTEGER)"], check=True)
+    told = site.run("doctor", path=str(base))
+    assert told.code == 0, told.text
+    assert "nothing is live yet, layout releases" in told.text
+    assert f"SQLite `{base}/shared/app.sqlite`" in told.text
+    (base / "index.php").touch()
+    assert f"none is configured in {base}/.env" in site.run("doctor", path=str(base)).text
