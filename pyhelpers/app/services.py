@@ -6,11 +6,10 @@ import re
 
 from pyhelpers.errors import BadInput
 
+_NAME = r"[A-Za-z0-9@._:*/+][A-Za-z0-9@._:*/+-]*"  # as services.sh; a dash in front would be an option to a tool
 _LINE = re.compile(
     r"^(?:#.*|queue|reload"
-    r"|php-fpm: *(?:/[^\s]+|[A-Za-z0-9@._:-]+)"
-    r"|(?:systemd(?:\(user\))?|pm2): *[A-Za-z0-9@._:-]+"
-    r"|supervisor(?:\(/[^()\n]+\))?: *[A-Za-z0-9._:*-]+"
+    rf"|(?:php-fpm|systemd(?:\(user\))?|pm2|supervisor(?:\(/[^()\n]+\))?): *{_NAME}"
     r"|command: *\S.*)$"
 )
 KNOWN = "`php-fpm: NAME`, `queue`, `reload`, `supervisor: PROGRAM`, `systemd: UNIT`, `pm2: NAME`, `command: LINE`"
@@ -18,6 +17,6 @@ KNOWN = "`php-fpm: NAME`, `queue`, `reload`, `supervisor: PROGRAM`, `systemd: UN
 
 def check_services(text: str) -> None:
     """Raise `BadInput` for a line that is no service."""
-    for line in filter(None, (line.strip() for line in text.splitlines())):
+    for line in filter(None, (line.strip() for line in text.split("\n"))):
         if not _LINE.fullmatch(line):
             raise BadInput("services", f"`{line[:80]}` can't be read", remedy=f"One per line: {KNOWN}.")

@@ -68,7 +68,15 @@ SPECIAL: dict[str, list[tuple[str, dict[str, str]]]] = {
     "source": [("no-such-folder", {})],
     "deploy-command": [("", {"layout": "in-place"})],
     "offsite": [("b2://bucket/prefix", {})],
-    "services": [("nginx", {}), ("php-fpm:", {}), ("queue\nsupervisor: a b", {})],
+    "services": [
+        ("nginx", {}),
+        ("php-fpm:", {}),
+        ("queue\nsupervisor: a b", {}),
+        ("supervisor: -c/tmp/x", {}),
+        ("pm2: --version", {}),
+        ("php-fpm: /run/php;id.pid", {}),
+        ("queue\u2028reload", {}),
+    ],
     "health-url": [("app.example.com/up", {}), ("https://", {}), ("ftp://app.example.com", {}), ("http://a:b/", {})],
     "health-expect": [
         ("cheerful", {"health-url": "http://127.0.0.1:9/"}),

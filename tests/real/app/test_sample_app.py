@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import laravel
+from tests.lab.plain_app import running_plain_app
 
 
 @pytest.fixture
@@ -84,3 +85,12 @@ def test_php_own_server_serves_the_app_too(tmp_path: Path) -> None:
     with laravel.running_php_builtin(app) as web:
         assert json.loads(fetch(f"{web.url}/health")[2])["release"] == "in-place"
         assert "Release in-place" in fetch(web.url)[2]
+
+
+@pytest.mark.parametrize("flag", ["", "{}", "[]", "null", '{"secret": null}', '{"secret": ""}'])
+def test_the_plain_app_is_down_while_the_file_is_there_whatever_a_person_wrote(tmp_path: Path, flag: str) -> None:
+    """P2: who copies this server must not copy a door that stands open."""
+    with running_plain_app(tmp_path / "app") as app:
+        (app.base / "shared" / "maintenance.json").write_text(flag)
+        for path in ("", "None", "null"):
+            assert fetch(f"{app.url}{path}")[0] == 503
