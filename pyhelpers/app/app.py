@@ -1,111 +1,19 @@
-"""One app on one host: where its code lies, and the sh line for everything a deploy does with it."""
+"""One app on one host: the sh line for everything that a deploy does with it."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from pyhelpers.app.page import Page
+from pyhelpers.app.release import Release, releases_in
+from pyhelpers.app.site import Site
 from pyhelpers.databases.engine import facts_in
-from pyhelpers.errors import BadInput, CommandFailed, NothingChanged
+from pyhelpers.errors import CommandFailed, NothingChanged
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.bundle import Scripts
 
 PHP = "php"
-RELEASE_FIELDS = 3  # name, state, and what `releases.sh list` adds for people
-
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """Where an app lies on its host and what kind it is (`laravel` or `plain`)."""
-
-    base: str
-    layout: str  # releases | in-place
-    kind: str
-
-    def code_folder(self, release: str) -> str:
-        """Return the folder of a release's code; in place there is only one."""
-        return f"{self.base}/releases/{release}" if self.layout == "releases" else self.base
-
-    @property
-    def live_folder(self) -> str:
-        """The folder of the code that serves now."""
-        return f"{self.base}/current" if self.layout == "releases" else self.base
-
-    @property
-    def shared_folder(self) -> str:
-        """The folder of what outlives a release: .env, storage, the maintenance flag of an app that isn't Laravel's."""
-        return f"{self.base}/shared" if self.layout == "releases" else self.base
-
-    @property
-    def env_file(self) -> str:
-        """The file that holds the app's settings."""
-        return f"{self.shared_folder}/.env"
-
-
-_SECRET = re.compile(r"[A-Za-z0-9._~-]{8,255}")
-_REDIRECT = re.compile(r"/(?!/)[A-Za-z0-9/._~%?=&+-]*")  # `//host` would be another site
-_VIEW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_:./-]{0,254}")
-_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # as releases.sh
-
-
-def check_secret(secret: str, *, source: str = "secret") -> None:
-    """Raise `BadInput` for a bypass secret that can't be part of a URL on every server; it is never shown."""
-    if not _SECRET.fullmatch(secret):
-        raise BadInput(
-            source,
-            "has characters that don't belong in a path, or is shorter than 8",
-            remedy="Use 8 to 255 letters, digits, dots, underscores, tildes and dashes.",
-        )
-
-
-def check_redirect(path: str) -> None:
-    """Raise `BadInput` for what is no path of the app's own."""
-    if not _REDIRECT.fullmatch(path):
-        raise BadInput("redirect", "is no path of the app", remedy="Begin with one slash, e.g. `/soon`.")
-
-
-def check_view(name: str) -> None:
-    """Raise `BadInput` for what is no name of a Laravel view."""
-    if not _VIEW.fullmatch(name):
-        raise BadInput("render", f"`{name[:80]}` is no view's name", remedy="e.g. `errors::503`.")
-
-
-def check_release(name: str) -> None:
-    """Raise `BadInput` for what can't be a release's name (names reach paths on the host)."""
-    if not _RELEASE.fullmatch(name):
-        raise BadInput("release", f"`{name[:80]}` is no release's name", remedy="e.g. `20260131T235959Z-0123abc`.")
-
-
-def inspect(agent: Agent, base: str, layout: str, source: Path | None = None) -> Site:
-    """Return what kind of app is deployed: by its sources where they are given, else by what is live on the host."""
-    if layout == "releases" and source is not None:
-        kind = "laravel" if (source / "artisan").is_file() else "plain"
-    else:
-        live = f"{base}/current" if layout == "releases" else base
-        kind = "laravel" if agent.ask(["test", "-f", f"{live}/artisan"]).ok else "plain"
-    return Site(base=base, layout=layout, kind=kind)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Release:
-    """A release on the host; `state` is current, good, failed or unfinished."""
-
-    name: str
-    state: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """The maintenance page's options, as the inputs give them; times in seconds."""
-
-    secret: str = ""
-    retry: int = 60
-    refresh: int = 0
-    render: str = ""
-    redirect: str = ""
-    status: int = 503
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,8 +91,7 @@ class App:
         """Return the releases on the host, newest first; none in place."""
         if self.site.layout != "releases":
             return []
-        lines = (line.split("\t") for line in self.read("releases.sh", "list").split("\n"))
-        return [Release(name=words[0], state=words[1]) for words in lines if len(words) == RELEASE_FIELDS]
+        return releases_in(self.read("releases.sh", "list"))
 
     def live_release(self) -> str:
         """Return the live release's name; empty when none is live, and in place."""

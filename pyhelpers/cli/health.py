@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pyhelpers.app.app import check_secret
+from pyhelpers.app.page import check_secret
 from pyhelpers.cli.options import belay_option, secret_option
 from pyhelpers.cli.session import Session, pass_session
 from pyhelpers.deploy.report import health_results

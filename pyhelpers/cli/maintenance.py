@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from pyhelpers.app.app import App, Page, check_redirect
+from pyhelpers.app.app import App
+from pyhelpers.app.page import Page, check_redirect
 from pyhelpers.cli.options import belay_option, connection_from, connection_options, page_options
 from pyhelpers.cli.session import Session, pass_session
 from pyhelpers.clock import utc

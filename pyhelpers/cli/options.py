@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from pyhelpers.app.app import check_secret, check_view
+from pyhelpers.app.page import check_secret, check_view
 from pyhelpers.errors import BadInput
 from pyhelpers.hosts.connect import Connection, check_connection
 from pyhelpers.hosts.fleet import Address, addresses_in

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pyhelpers.app.app import check_release
+from pyhelpers.app.release import check_release
 from pyhelpers.backups.manifest import check_name
 from pyhelpers.cli.options import belay_option, connection_options, connections_from
 from pyhelpers.cli.session import Session, pass_session

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pyhelpers.app.app import App, Page, inspect
+from pyhelpers.app.app import App
+from pyhelpers.app.page import Page
 from pyhelpers.app.services import check_services
+from pyhelpers.app.site import inspect
 from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.clock import utc
 from pyhelpers.deploy import backup_phases, fleet_barrier, phases

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyhelpers.app.app import App, inspect
+from pyhelpers.app.app import App
+from pyhelpers.app.site import inspect
 from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.databases.engine import Database, facts_in, number_in

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pyhelpers.app.app import App, Page
+from pyhelpers.app.app import App
+from pyhelpers.app.page import Page
 from pyhelpers.clock import utc
 from pyhelpers.deploy.cancellation import Cancellation
 from pyhelpers.deploy.find_database import open_database

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyhelpers.app.app import App, Page, Site, inspect
+from pyhelpers.app.app import App
+from pyhelpers.app.page import Page
+from pyhelpers.app.site import Site, inspect
 from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.backups.create import Backup, create
 from pyhelpers.databases.engine import Database

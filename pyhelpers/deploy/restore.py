@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pyhelpers.app.app import App, Page
+from pyhelpers.app.app import App
+from pyhelpers.app.page import Page
 from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.backups.create import create
 from pyhelpers.backups.manifest import Manifest

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyhelpers.app.app import App, Page
+from pyhelpers.app.app import App
+from pyhelpers.app.page import Page
 from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.clock import utc

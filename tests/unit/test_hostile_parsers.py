@@ -20,8 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pyhelpers.app.app import App, Site
+from pyhelpers.app.app import App
 from pyhelpers.app.services import check_services
+from pyhelpers.app.site import Site
 from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.backups.manifest import check_name
 from pyhelpers.cli.maintenance import _in_utc as in_utc

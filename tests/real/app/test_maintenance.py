@@ -416,8 +416,8 @@ def test_a_plain_app_in_place_has_its_flag_where_it_looks_whatever_folders_it_ha
     """P2: `releases` and `shared` may be folders of its own; a flag in there keeps no visitor out."""
     (plain.deploy / "secret").write_text(SECRET)
     place = {"BELAY_BASE": str(plain.base), "BELAY_DEPLOY": str(plain.deploy)}
-    words = ["plain", plain.base, ""]
-    down = [*words, plain.deploy / "secret", "60", "", "", "", ""]
+    words: list[str | Path] = ["plain", plain.base, ""]
+    down: list[str | Path] = [*words, plain.deploy / "secret", "60", "", "", "", ""]
     assert plain.shell.run("maintenance.sh", "down", *down, cwd=plain.base, environment=place).returncode == 0
     assert (plain.base / "maintenance.json").exists()
     assert not plain.flag.exists()
