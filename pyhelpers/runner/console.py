@@ -15,17 +15,17 @@ from typing import TextIO
 class Console:
     """A text stream that may be shared by threads."""
 
-    def __init__(self, stream: TextIO) -> None:
-        """Take the stream (usually `sys.stdout`)."""
+    def __init__(self, stream: TextIO | None) -> None:
+        """Take the stream: usually `sys.stdout`, which is None where the process was started with it closed."""
         self._stream = stream
         self._lock = threading.RLock()
-        self._silent = False
+        self._silent = stream is None
 
     @property
     def is_terminal(self) -> bool:
         """Whether a person's terminal is at the other end."""
         try:
-            return self._stream.isatty()
+            return self._stream is not None and self._stream.isatty()
         except ValueError:  # a closed stream
             return False
 
@@ -36,7 +36,7 @@ class Console:
         a group would lose its meaning. What the stream can't encode is written as `\x..` or `\u....`.
         """
         with self._lock:
-            if self._silent:
+            if self._silent or self._stream is None:
                 return
             try:
                 encoding = self._stream.encoding or "utf-8"
@@ -48,13 +48,14 @@ class Console:
                 return
             except (OSError, ValueError):  # ValueError: the stream was closed
                 self._silent = True
-                self._discard_the_rest()
+                _discard_the_rest(self._stream)
 
-    def _discard_the_rest(self) -> None:
-        """Point the stream at /dev/null: Python flushes at exit, and failing there would change our exit code to 120."""
-        with suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            try:
-                os.dup2(null, self._stream.fileno())
-            finally:
-                os.close(null)
+
+def _discard_the_rest(stream: TextIO) -> None:
+    """Point the stream at /dev/null: Python flushes at exit, and failing there would change our exit code to 120."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, stream.fileno())
+        finally:
+            os.close(null)

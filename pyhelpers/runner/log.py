@@ -26,7 +26,7 @@ class Log:
     def __init__(
         self,
         runner: Runner,
-        stream: TextIO,
+        stream: TextIO | None,
         *,
         clock: Callable[[], float] = time.monotonic,
         known: masks.Masks = masks.PROCESS,

@@ -53,6 +53,13 @@ def test_a_closed_pipe_silences_the_log_and_changes_neither_work_nor_exit_code()
     assert (ended.returncode, ended.stderr) == (0, b"the deploy went on")
 
 
+def test_a_standard_output_that_was_closed_from_the_start_does_the_same() -> None:
+    """Started as `run deploy … >&-`, as some daemons start their children."""
+    command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{STORY}"]
+    ended = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"the deploy went on")
+
+
 def test_a_full_disk_under_the_log_does_the_same() -> None:
     with Path("/dev/full").open("wb") as full:
         ended = run(STORY, full.fileno())
