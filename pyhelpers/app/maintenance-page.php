@@ -11,7 +11,9 @@ $belay = json_decode((string) file_get_contents(__DIR__.'/down'), true) ?: [];
 
 // Whoever knows the secret goes on into the app, which sets and checks the cookie.
 if (isset($belay['secret'])) {
-    $cookie = json_decode((string) base64_decode($_COOKIE['laravel_maintenance'] ?? '', true), true);
+    // `Cookie: laravel_maintenance[]=x` makes an array of it.
+    $cookie = $_COOKIE['laravel_maintenance'] ?? '';
+    $cookie = is_string($cookie) ? json_decode((string) base64_decode($cookie, true), true) : null;
     $expires = is_array($cookie) ? ($cookie['expires_at'] ?? 0) : 0;
     $proof = is_array($cookie) && is_string($cookie['mac'] ?? null) ? $cookie['mac'] : '';
     if ($_SERVER['REQUEST_URI'] === '/'.$belay['secret']

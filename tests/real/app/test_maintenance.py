@@ -16,6 +16,7 @@ from tests.lab import laravel
 from tests.lab.shells import Shell, deadly_tools, error, facts
 
 SECRET = "open-sesame-0123456789"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass
@@ -423,3 +424,15 @@ def test_a_plain_app_in_place_has_its_flag_where_it_looks_whatever_folders_it_ha
     assert not plain.flag.exists()
     assert facts(plain.shell.run("maintenance.sh", "up", *words, cwd=plain.base, environment=place))["state"] == "up"
     assert not (plain.base / "maintenance.json").exists()
+
+
+@pytest.mark.parametrize(
+    "cookie", ["'x'", "['x']", "[['x']]", "base64_encode('[1]')", "base64_encode('{\"mac\": []}')"]
+)
+def test_the_page_that_stands_in_answers_a_cookie_of_any_shape(tmp_path: Path, cookie: str) -> None:
+    """A visitor gets the page, and never an error with a trace of the server's folders."""
+    (tmp_path / "page.php").write_bytes((ROOT / "pyhelpers/app/maintenance-page.php").read_bytes())
+    (tmp_path / "down").write_text('{"secret": "open-sesame", "template": "back soon"}')
+    program = f"$_SERVER['REQUEST_URI'] = '/'; $_COOKIE['laravel_maintenance'] = {cookie}; require 'page.php';"
+    done = subprocess.run(["php", "-r", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "back soon"), done.stderr
