@@ -225,7 +225,8 @@ class App:
                 f"the app's settings ({self.site.env_file}) can't be used: {result.error_text.strip()}",
                 remedy="Mend the line that is named there; Belay reads DB_ settings strictly and never guesses.",
             )
-        return facts_in(result.text)
+        facts = facts_in(result.text)
+        return None if facts["engine"] == "none" else facts
 
     def compare_database(self, folder: str, connection: str) -> None:
         """Raise `NothingChanged` when the code in `folder` would connect elsewhere than its settings say."""

@@ -8,6 +8,7 @@
 # OWN is a file with DB_USERNAME and DB_PASSWORD of an account that may do more than the app's: backups and restores are
 # made by it. CONN/app is then the connection of the app itself, for ending what the app left behind.
 #
+# An app whose settings say nothing of a database has none: engine=none, and no CONN.
 # CONN is made 0700, its files 0600, each replaced whole. Facts go to stdout; a password never does. The .env is parsed,
 # never sourced: nothing in it can run. Exit: 0 done, 1 refused or different (reason on stderr), 2 the app can't say.
 set -eu
@@ -69,6 +70,11 @@ make_connection() {
     rmdir "$new"
 }
 
+# Whether the file, or the environment, says anything of a database; what it says may still be wrong.
+names_database() {
+    grep -qE 'DB_|DATABASE_URL' "$1" || env | grep -qE '^(DB_|DATABASE_URL=)'
+}
+
 read_env() {
     env_file=$1 conn=$2 app=${3%/}
     if [ -n "${APP_ENV:-}" ] && [ -f "$app/.env.$APP_ENV" ]; then env_file=$app/.env.$APP_ENV; fi
@@ -81,6 +87,10 @@ read_env() {
     export BELAY_URL_KEYS
     own=${4-}
     if [ -z "$own" ] || [ ! -f "$own" ]; then
+        if ! names_database "$env_file"; then
+            echo engine=none
+            return
+        fi
         rm -rf "$conn/app"
         make_connection "$conn" <"$env_file"
         return

@@ -67,7 +67,7 @@ def decide(choice: Choice, facts: Facts) -> Plan:
     migrate = _migrate(choice, facts, reasons)
     if not facts.has_database and (migrate or (facts.kind == "laravel" and choice.migrate != "never")):
         raise NothingChanged(
-            "no migration starts without a proven backup, and no database is known: the app has no .env on the host",
+            "no migration starts without a proven backup, and no database is known: there is none in the app's .env on the host",
             remedy="Name the database there (README, Any app), or say `migrate: never`.",
         )
     if choice.maintenance == "always":

@@ -498,3 +498,19 @@ def test_a_file_that_says_too_much_or_to_too_many_is_refused(
     """P6."""
     code, _, err = with_own(shell, tmp_path, own, text, mode)
     assert (code, words in err) == (1, True), err
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("", False), ("APP_KEY=x\n", False), ("DB_HOST=x\n", True), ("X_DB_=1\n", True)]
+)
+def test_settings_that_say_nothing_of_a_database_are_those_of_an_app_without_one(
+    shell: Shell, tmp_path: Path, text: str, *, named: bool
+) -> None:
+    """Half a database is refused as before: a key that was forgotten must not look like an app that needs none."""
+    done = read(shell, tmp_path, text)
+    if named:
+        assert "DB_CONNECTION is not set" in error(done)
+        return
+    assert facts(done)["engine"] == "none"
+    assert not (tmp_path / "conn").exists()
+    assert read(shell, tmp_path, text, environment={"DB_HOST": "x"}).returncode == 1
