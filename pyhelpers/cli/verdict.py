@@ -56,7 +56,8 @@ def verdict(session: Session, /, **values: Any) -> int:
     result = report.combined([end.result for end in ends])
     session.publish(
         {
-            "result": result,
+            # The output has four values; that the end is not known is told by the exit code 6, and is no success.
+            "result": "failed" if result == "unknown" else result,
             "release": next((end.status.owner["release"] for end in ends if end.status.owner.get("release")), ""),
             "rolled-back": result == "rolled-back",
             "downtime-seconds": max(downtime(end.journal) for end in ends),

@@ -26,7 +26,7 @@ from pyhelpers.deploy.settings import DeploySettings
 from pyhelpers.deploy.timeline import downtime
 from pyhelpers.deploy.transaction import DryRun, Story, Transaction, owner_of
 from pyhelpers.deploy.work import Work
-from pyhelpers.errors import BadInput, Cancelled, Fenced, Held, RolledBack, Unknown
+from pyhelpers.errors import BadInput, Held, RolledBack
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.fleet import at_once
 from pyhelpers.watch.health import Health
@@ -38,7 +38,7 @@ class Outcome:
     """What the action reports of a deploy; filled as far as the deploy came."""
 
     deployment: str
-    result: str = "failed"  # deployed | rolled-back | held | failed | unknown
+    result: str = "failed"  # deployed | rolled-back | held | failed (also: not known, see the exit code)
     release: str = ""
     previous_release: str = ""
     backup_filename: str = ""
@@ -108,10 +108,6 @@ def run(
         raise
     except Held:
         outcome.result, outcome.healthy = "held", False
-        raise
-    except (Unknown, Fenced, Cancelled):
-        # The host ends it by itself, and only it can tell how: `failed` would say that nothing was changed.
-        outcome.result = "unknown" if fleet is not None else "failed"
         raise
     finally:
         outcome.seconds = time.monotonic() - begun

@@ -1,7 +1,7 @@
-"""Other major versions of PostgreSQL than Debian's: 16 and 18 with clients of their own, 14 with those
-of 16 and 17 with those of 18 (from 17 on, a dump holds settings that older servers don't know).
+"""Other major versions of PostgreSQL than Debian's: 16 and 18 with clients of their own, 14 and 17 with newer ones.
 
-Those two have to be fetched (`tools/postgresql`), so they are run by `make soak`.
+14 has the clients of 16, as those of 17 and later write settings that older servers don't know. 14 and 17 have to be
+fetched (`tools/postgresql`), so they are run by `make soak`.
 """
 
 from __future__ import annotations
