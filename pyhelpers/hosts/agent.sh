@@ -143,17 +143,21 @@ use() {
     [ -d "$d" ] || die 73 "no such deploy: $id"
 }
 
-expired() {
-    { read -r where deadline <"$1/lease"; } 2>/dev/null || return 0
-    [ "$where" = "$(boot)" ] && [ "$(now)" -lt "$deadline" ] && return 1
-    return 0
+# Sets $where (the boot id that the lease was made in, or why there is none) and $deadline. Renewals aren't flushed: after a
+# power cut the file may be empty. A container that was started anew keeps the kernel's boot id while its uptime may begin
+# again; a lease that lasts longer than any can is the sign of it, and else it ends within its usual time.
+read_lease() {
+    where=unknown
+    deadline=0
+    { read -r where deadline <"$1/lease"; } 2>/dev/null || :
+    case $deadline in '' | *[!0-9]*) where=unknown deadline=0 ;; esac
+    [ $((deadline - $(now))) -le "$(value "$1/ttl")" ] || where=restarted
 }
 
-# Print the boot id that the lease was made in. Renewals aren't flushed: after a power cut the file may be empty.
-leased() {
-    where=unknown
-    { read -r where _ <"$d/lease"; } 2>/dev/null || :
-    printf '%s\n' "$where"
+expired() {
+    read_lease "$1"
+    [ "$where" = "$(boot)" ] && [ "$(now)" -lt "$deadline" ] && return 1
+    return 0
 }
 
 # fence ID EPOCH STATUS...: enter the mutex, and go on only as the holder with the current epoch, in one of these states.
@@ -498,7 +502,8 @@ wait_step() {
 # renew ID EPOCH: the heartbeat. It comes from the client; what ran on the host by itself would renew for ever.
 renew() {
     fence "$1" "$2" open precommit
-    [ "$(leased)" = "$(boot)" ] || die 77 "the host was rebooted"
+    read_lease "$d"
+    [ "$where" = "$(boot)" ] || die 77 "the host was rebooted"
     deadline=$(($(now) + $(value "$d/ttl")))
     # The phase's own limit holds against a runner that hangs and still sends heartbeats.
     if limit=$(value "$d/limit") && [ "$deadline" -gt "$limit" ]; then deadline=$limit; fi
@@ -716,11 +721,12 @@ fire() {
     expired "$d" || return 0
     rm -rf "$d/reserve"
     # Within a boot the reaper looks every second: this long after the lease, something kept it from acting.
+    why="the host was rebooted"
     if [ "$where" = "$(boot)" ]; then
+        why="the lease ran out (nobody renewed it)"
         late=$(($(now) - deadline))
         [ "$late" -lt "$late_seconds" ] || journal late reaper "$late"
     fi
-    if [ "$(leased)" = "$(boot)" ]; then why="the lease ran out (nobody renewed it)"; else why="the host was rebooted"; fi
     [ "$end" = finishing ] || printf '%s\n' "$why" | store "$d/reason"
     printf '%s\n' "$end" | store "$d/status"
     journal fire "$end" "$why"

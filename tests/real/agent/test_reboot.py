@@ -78,3 +78,22 @@ def test_a_number_that_was_given_anew_after_the_reboot_is_not_killed(bench: Benc
     rebooted.must("reap")  # the step was not killed by a reboot here: it plays the innocent
     assert bench.log() == ["undo a"]
     assert int(innocent.split()[0]) in bench.processes()
+
+
+def test_a_container_that_was_started_anew_is_a_reboot_too(bench: Bench) -> None:
+    """P2: it keeps the kernel's boot id, and its uptime begins anew; the old deadline would hold the host for days."""
+    bench.begin(ttl=100, watchdog=True)
+    bench.finished_step("a", says("a"), undo=says("undo a"))
+    bench.sweep()
+    lease = bench.state / "deploys/one/lease"
+    boot, deadline = lease.read_text().split()
+    lease.write_text(f"{boot} {int(deadline) + 1_000_000}\n")  # as the uptime before was longer than that of now
+    found = bench.status()
+    assert (found["lease"], found["status"]) == (0, "open")
+    assert found["overdue"] > 0
+    assert bench.call("renew", "one", 1).code == EXPIRED
+    assert bench.try_begin("two").code == EXPIRED
+    bench.must("reap")
+    found = bench.status("one")
+    assert (found["status"], found["reason"].strip()) == ("rolled-back", "the host was rebooted")
+    assert bench.log() == ["a", "undo a"]
