@@ -32,6 +32,7 @@ from pyhelpers.errors import (
     Unknown,
 )
 from pyhelpers.hosts.agent import Agent
+from pyhelpers.hosts.follow import follow
 from pyhelpers.hosts.status import Status, StepEnd, Token
 
 LEASE_SECONDS = 120  # six heartbeats; a lease must outlive a few missed ones
@@ -171,7 +172,7 @@ class Transaction:
         self.story.step(caption)
         self.agent.step(self.token, name, command=command, undo=undo)
         listener = self.story.output if show else lambda _text: None
-        end = self.agent.watch(self.token, name, timeout=timeout, on_output=listener, alive=self.alive)
+        end = follow(self.agent, self.token, name, timeout=timeout, on_output=listener, alive=self.alive)
         if end.exit_code != 0:
             self._shown = show
             raise CommandFailed(f"step `{name}`", end.exit_code, end.output)

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
-from pyhelpers.errors import BelayError, CommandFailed, Fenced, HostUnreachable, NothingChanged, Unknown
+from pyhelpers.errors import CommandFailed, Fenced, HostUnreachable, NothingChanged, Unknown
 from pyhelpers.hosts.bundle import INSTALL, Bundle, Scripts
 from pyhelpers.hosts.protocol import Host, Result
-from pyhelpers.hosts.status import Status, StepEnd, Token, events_in, history_in, locked
+from pyhelpers.hosts.status import News, Status, Token, events_in, history_in, locked
+from pyhelpers.hosts.steady import SteadyLink
 
 LOCKED, FENCED, EXPIRED, UNARMED, ABSENT = 75, 76, 77, 78, 73
-RECONNECT_SECONDS = 60.0  # half a default lease: as long as that, asking again may still find the lease alive
+ARM_SECONDS = 20.0  # twice what the host's fire drill may take, should its `begin` still be at it
 REAP_SECONDS = 3600.0  # an undo may restore a large database
 NUDGE_SECONDS = 15.0  # between two requests to settle an abandoned deploy; the second waits for the first
 WATCH_SECONDS = 15  # one long poll of `wait`; well below the link's own deadline
 LONGEST_REASON = 2000  # characters
-Answer = TypeVar("Answer")
 _HEADER = re.compile(rb"^state=(\w+) rc=(\S+) offset=(\d+) status=(\S*)\n")
 
 
@@ -35,12 +34,17 @@ class Agent:
 
     def __init__(self, host: Host, base: str, bundle: Bundle, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """Take the link, the app's base folder, and the files of this version."""
-        self.host = host
+        self._link = SteadyLink(host, sleep)
         self.base = base
         self._bundle = bundle
         self._sleep = sleep
         self._path = f"{base}/.belay/{bundle.agent_name}"
         self.scripts = Scripts(f"{base}/.belay/{bundle.scripts_name}")
+
+    @property
+    def host(self) -> Host:
+        """The host, over the link that leads to it now."""
+        return self._link.host
 
     def another(self) -> Agent:
         """Return the same agent over a link of its own (for the heartbeat)."""
@@ -76,24 +80,48 @@ class Agent:
         switch = "on" if watchdog else "off"
         for _ in range(3):
             try:
-                result = self._run("begin", deployment, str(ttl), switch, stdin=stdin)
+                code, out, error = self._run("begin", deployment, str(ttl), switch, stdin=stdin)
             except HostUnreachable:
-                self._reconnect()
-                status = self.status()
-                if status.deployment == deployment and status.holder == deployment:
-                    return Token(deployment=deployment, epoch=status.epoch)
+                self._link.reconnect()
+                if token := self._begun(deployment, watchdog=watchdog):
+                    return token
                 continue
-            if result[0] == 0:
-                return Token(deployment=deployment, epoch=int(result[1].strip().removeprefix("epoch=")))
-            if result[0] == LOCKED:
-                raise locked(self.status(result[2].strip()), self.host.name)
-            if result[0] != EXPIRED:
-                raise NothingChanged(
-                    f"{self.host.name} refused to begin: {result[2].strip()}",
-                    remedy="Run `doctor` to see what the host lacks; `watchdog: off` deploys without a reaper.",
-                )
+            if code == 0:
+                return Token(deployment=deployment, epoch=int(out.strip().removeprefix("epoch=")))
+            if code == LOCKED:
+                if error.strip() == deployment and (token := self._begun(deployment, watchdog=watchdog)):
+                    return token  # a call of ours whose link was lost came through after all
+                raise locked(self.status(error.strip()), self.host.name)
+            if code != EXPIRED:
+                raise self._refused(error.strip())
             self.reap()
         raise locked(self.status(), self.host.name)
+
+    def _begun(self, deployment: str, *, watchdog: bool) -> Token | None:
+        """Return the token of a deploy whose `begin` gave no answer, once its reaper lives; None when it never began.
+
+        The call may be at its fire drill still, or it was killed before that, and then nobody else arms the reaper.
+        Raises `NothingChanged` when it isn't armed in time.
+        """
+        deadline = time.monotonic() + ARM_SECONDS
+        while True:
+            status = self.status(deployment)
+            if status.status == "refused":
+                raise self._refused(status.reason)
+            if status.holder != deployment:
+                return None
+            token = Token(deployment=deployment, epoch=status.epoch)
+            if not watchdog or status.reaper == "alive":
+                return token
+            if time.monotonic() > deadline:
+                self.abort(token, "the reaper was not armed")
+                self.settle(deployment, timeout=REAP_SECONDS)
+                raise self._refused("the link was lost as it began, and its reaper was not armed")
+            self._sleep(0.2)
+
+    def _refused(self, reason: str) -> NothingChanged:
+        remedy = "Run `doctor` to see what the host lacks; `watchdog: off` deploys without a reaper."
+        return NothingChanged(f"{self.host.name} refused to begin: {reason}", remedy=remedy)
 
     def step(self, token: Token, name: str, *, command: str = "", undo: str = "") -> None:
         """Start the step `name` detached, its undo on disk before it; both are sh text. Repeating it starts nothing."""
@@ -102,52 +130,19 @@ class Agent:
         stdin = text.encode()
         self._must("step", token, name, str(lines), str(len(stdin)), stdin=stdin)
 
-    def watch(
-        self,
-        token: Token,
-        name: str,
-        *,
-        timeout: float,
-        on_output: Callable[[str], None],
-        alive: Callable[[], None],
-    ) -> StepEnd:
-        """Follow a step to its end, over lost links too, for `timeout` seconds at most.
-
-        `alive` is asked between two looks and raises when the deploy was lost or cancelled. Raises `Unknown` when the
-        step is still running after `timeout`, `Fenced` when the host gave the deploy up meanwhile.
-        """
-        deadline = time.monotonic() + timeout
-        offset, seen = 0, bytearray()
-        while True:
-            alive()
-            code, out, error = self._again("wait", token.deployment, name, str(offset), str(WATCH_SECONDS))
-            header = _HEADER.match(out.encode("utf-8", "surrogateescape"))
-            if code != 0 or header is None:
-                raise Unknown(f"step {name} can't be watched: {error.strip()}", details=out)
-            body = out.encode("utf-8", "surrogateescape")[header.end() :]
-            state, exit_code, offset = header[1].decode(), header[2].decode(), int(header[3])
-            seen += body
-            if body:
-                on_output(body.decode("utf-8", "replace"))
-            if state == "ended" and not body:
-                return StepEnd(exit_code=int(exit_code), output=seen.decode("utf-8", "replace"))
-            if state in {"lost", "none"}:
-                self._lost(token, name)
-            if time.monotonic() > deadline:
-                raise Unknown(f"step {name} still runs after {timeout:.0f} s", remedy="The rollback stops it first.")
-
-    def _lost(self, token: Token, name: str) -> NoReturn:
-        """Raise what it means that a step is neither running nor ended.
-
-        With the lease alive nobody on the host undoes anything: the runner has to ask for it.
-        """
-        status = self.status(token.deployment)
-        if status.holder == token.deployment and not status.over:
-            raise BelayError(
-                f"step {name} is not there any more: something on the host killed it",
-                remedy="Look into the host's kernel log: memory or disk may have run out.",
-            )
-        raise Fenced(f"step {name} is not there any more: the host was rebooted, or something killed it")
+    def news(self, token: Token, name: str, offset: int) -> News:
+        """Wait for what a step does or prints beyond `offset` bytes, some seconds at most; raises `Unknown`."""
+        code, text, error = self._again("wait", token.deployment, name, str(offset), str(WATCH_SECONDS))
+        out = text.encode("utf-8", "surrogateescape")
+        header = _HEADER.match(out)
+        if code != 0 or header is None:
+            raise Unknown(f"step {name} can't be watched: {error.strip()}", details=text)
+        return News(
+            state=header[1].decode(),
+            exit_code=int(header[2]) if header[2].isdigit() else -1,
+            offset=int(header[3]),
+            output=out[header.end() :],
+        )
 
     def renew(self, token: Token) -> None:
         """Renew the lease once; raises `Fenced` when the host gave this deploy up, `HostUnreachable` when unknown."""
@@ -262,15 +257,15 @@ class Agent:
 
     def ask(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
         """Run a short command that may be repeated (it only looks, or does the same again), over a new link if one was lost."""
-        return self._repeated(lambda: self.host.run(argv, stdin=stdin, timeout=timeout))
+        return self._link.repeated(lambda: self.host.run(argv, stdin=stdin, timeout=timeout))
 
     def put(self, content: bytes, path: str) -> None:
         """Write a small file whole, as `Host.put` says; again over a new link if one was lost."""
-        self._repeated(lambda: self.host.put(content, path))
+        self._link.repeated(lambda: self.host.put(content, path))
 
     def send_tree(self, source: Path, destination: str, *, exclude: Sequence[str] = ()) -> None:
         """Copy a folder, as `Host.send_tree` says; all of it again over a new link if one was lost."""
-        self._repeated(lambda: self.host.send_tree(source, destination, exclude=exclude))
+        self._link.repeated(lambda: self.host.send_tree(source, destination, exclude=exclude))
 
     # --- how a call is made -----------------------------------------------------------------------------------------
 
@@ -278,36 +273,9 @@ class Agent:
         result = self.host.run(["sh", self._path, self.base, verb, *arguments], stdin=stdin)
         return result.exit_code, result.stdout.decode("utf-8", "surrogateescape"), result.error_text
 
-    def _reconnect(self) -> None:
-        deadline = time.monotonic() + RECONNECT_SECONDS
-        while True:
-            try:
-                fresh = self.host.another()
-                fresh.run(["true"], timeout=20.0)
-            except HostUnreachable:
-                if time.monotonic() > deadline:
-                    raise
-                self._sleep(2.0)
-            else:
-                self.host.close()
-                self.host = fresh
-                return
-
     def _again(self, verb: str, *arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
         """Make a call that may be repeated, over a new link if the first was lost."""
-        return self._repeated(lambda: self._run(verb, *arguments, stdin=stdin))
-
-    def _repeated(self, call: Callable[[], Answer]) -> Answer:
-        """Do what may be repeated, over new links while they are torn; raises `HostUnreachable` when none lasts for a minute."""
-        deadline = math.inf
-        while True:
-            try:
-                return call()
-            except HostUnreachable:
-                deadline = min(deadline, time.monotonic() + RECONNECT_SECONDS)
-                if time.monotonic() >= deadline:
-                    raise
-                self._reconnect()
+        return self._link.repeated(lambda: self._run(verb, *arguments, stdin=stdin))
 
     def _check(self, token: Token, result: tuple[int, str, str]) -> None:
         code, _, error = result
@@ -331,7 +299,7 @@ class Agent:
                 return 0, "", ""
             return self._run(verb, token.deployment, str(token.epoch), *arguments)
 
-        result = self._repeated(reach)
+        result = self._link.repeated(reach)
         if result[0] == FENCED and self.status(token.deployment).status in goals:
             return
         self._check(token, result)

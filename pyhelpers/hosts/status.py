@@ -113,6 +113,19 @@ class StepEnd:
     output: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What a look at a step told: `state` is running, ended, lost or none; `exit_code` counts once it ended.
+
+    `output` are the bytes that it printed since the look before, `offset` how many it has printed up to them.
+    """
+
+    state: str
+    exit_code: int
+    offset: int
+    output: bytes
+
+
 def events_in(text: str) -> list[dict[str, Any]]:
     """Return the events of a journal's lines; a line that a crash tore, or that is no event, is left out."""
     return [
