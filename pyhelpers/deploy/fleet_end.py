@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyhelpers.deploy.transaction import KEPT, SETTLE_SECONDS, Transaction
-from pyhelpers.errors import BelayError, Held, HostUnreachable, RolledBack, Unknown
+from pyhelpers.deploy.transaction import KEPT, SETTLE_SECONDS, Transaction, nothing_kept
+from pyhelpers.errors import BelayError, Fenced, Held, HostUnreachable, RolledBack, Unknown
 from pyhelpers.hosts.status import Status
 
 GRACE_SECONDS = 60.0  # that a lost host is asked for again after its lease has run out; its reaper has begun by then
@@ -102,4 +102,6 @@ def judge(ends: Sequence[HostEnd], error: BaseException, *, cause: str, visible:
             remedy=remedy,
             details=details,
         ) from error
+    if isinstance(error, Unknown | Fenced):
+        raise nothing_kept(cause, error, details=details) from error
     return False

@@ -266,6 +266,18 @@ class Transaction:
             told = f"{cause}: {last}" if last else cause
             shown = "" if self._shown else details
             raise RolledBack(f"{told.rstrip('.')}. Everything was put back.", remedy=remedy, details=shown) from error
+        if not isinstance(error, BelayError) or isinstance(error, Unknown | Fenced):
+            raise nothing_kept(cause, error, details=details) from error
+
+
+def nothing_kept(cause: str, error: BaseException | None, *, details: str = "") -> NothingChanged:
+    """Return what a deploy without a visible change failed with, when the host itself said that nothing of it is left.
+
+    What was unknown to us when we lost the host is known by then (P7 in the other direction).
+    """
+    remedy = getattr(error, "remedy", "") if isinstance(error, Unknown) else ""
+    told = f"{cause.rstrip('.')}. The host put back what was begun, and nothing that visitors could see was changed."
+    return NothingChanged(told, remedy=remedy or "Nothing is left to clean up; try again.", details=details)
 
 
 def owner_of(fields: dict[str, Any], now: Callable[[], str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from pyhelpers.deploy.fleet_end import HostEnd, judge
 from pyhelpers.deploy.report import combined
-from pyhelpers.errors import Held, NothingChanged, RolledBack, Unknown
+from pyhelpers.errors import Fenced, Held, NothingChanged, RolledBack, Unknown
 
 CAUSE = NothingChanged("it slipped", details="first\nlast line")
 RESULTS = ("deployed", "rolled-back", "held", "unknown")
@@ -26,6 +26,13 @@ def test_all_back_is_rolled_back_where_anything_was_visible() -> None:
     with pytest.raises(RolledBack, match=r"it slipped: last line. Everything was put back on all 2 hosts."):
         verdict("rolled-back", "rolled-back")
     assert verdict("rolled-back", "rolled-back", visible=False) is False
+
+
+@pytest.mark.parametrize("error", [Unknown("the step still runs"), Fenced("the lease was lost")])
+def test_what_every_host_told_is_unknown_no_more(error: Unknown | Fenced) -> None:
+    """P7: nothing was visible, and all of them said that nothing is left."""
+    with pytest.raises(NothingChanged, match=error.message):
+        judge(ends("rolled-back", "rolled-back"), error, cause=error.message, visible=False)
 
 
 def test_all_kept_counts_as_done() -> None:
