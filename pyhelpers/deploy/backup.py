@@ -14,7 +14,7 @@ from pyhelpers.deploy.cancellation import Cancellation
 from pyhelpers.deploy.find_database import database_from_url, open_database
 from pyhelpers.deploy.phases import let_go
 from pyhelpers.deploy.piecewise import back_up as back_up_in
-from pyhelpers.deploy.piecewise import find_site, join, open_transaction
+from pyhelpers.deploy.piecewise import check_not_ended, find_site, join, open_transaction
 from pyhelpers.deploy.settings import Trace
 from pyhelpers.deploy.transaction import Story, Transaction
 from pyhelpers.deploy.which import way_back
@@ -52,7 +52,7 @@ def back_up(wanted: Wanted, agent: Agent, *, story: Story, cancellation: Cancell
     if running is not None:
         deploy = join(agent, running, story=story, cancellation=cancellation)
     else:
-        agent.reap()
+        check_not_ended(agent, wanted.trace, by_host=True)  # the steps to come count on the rope of an earlier one
         owner: dict[str, object] = {"since": now(), **wanted.trace.as_owner("backup")}
         deploy = Transaction.begin(agent, wanted.deployment, owner, story=story, cancellation=cancellation)
     with deploy:

@@ -18,9 +18,10 @@ from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.backups.create import Backup, create
 from pyhelpers.databases.engine import Database
 from pyhelpers.deploy.cancellation import Cancellation
+from pyhelpers.deploy.recover import ended_by_host
 from pyhelpers.deploy.settings import Trace
-from pyhelpers.deploy.transaction import Story, Transaction
-from pyhelpers.errors import BadInput, NothingChanged
+from pyhelpers.deploy.transaction import KEPT, Story, Transaction
+from pyhelpers.errors import BadInput, Held, NothingChanged, RolledBack
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import Status, Token
 
@@ -50,6 +51,37 @@ def join(agent: Agent, status: Status, *, story: Story, cancellation: Cancellati
     return Transaction(
         agent=agent, token=token, story=story, cancellation=cancellation, lease=LEASE_SECONDS, joined=True, visible=True
     )
+
+
+def check_not_ended(agent: Agent, trace: Trace, deployment: str = "", *, by_host: bool = False) -> None:
+    """Raise how the transaction of this job's earlier step ended, if it ended otherwise than well (`RolledBack`, `Held`, ...).
+
+    The job's own steps don't notice it: the lease ran out while one of them was at work, or a person rolled it back. What
+    they did since then stands without a rope. With `by_host`, only what the host did by itself counts.
+    """
+    agent.reap()  # an end that has begun, or is due, is waited for
+    if not deployment:
+        mine = [line["id"] for line in agent.history() if _is_mine(line["owner"], trace)]
+        holder = agent.status()
+        deployment = holder.holder if holder.holder and _is_mine(holder.owner, trace) else (mine[-1] if mine else "")
+    status = agent.status(deployment) if deployment else Status()
+    if status.status in {"", "refused", *KEPT} or not status.settled:
+        return
+    if by_host and not ended_by_host(agent.journal(deployment)):
+        return
+    told = (
+        f"deploy {deployment}, which an earlier step began, is {status.status} already: {status.reason or 'no reason'}"
+    )
+    after = "What this job's steps did after that was not undone, and nothing protected it: look at the app, then run it again."
+    if status.status == "held":
+        raise Held(told, remedy="`rollback` tries the undo again, `unlock` gives the host back as it is.")
+    if status.status == "rolled-back":
+        raise RolledBack(told, remedy=f"A longer `lease` gives slow steps more time. {after}")
+    raise NothingChanged(told, remedy=after)
+
+
+def _is_mine(owner: dict[str, Any], trace: Trace) -> bool:
+    return trace.mine(owner) and owner.get("verb") == "maintenance"
 
 
 def maintenance_on(
@@ -106,8 +138,14 @@ def _leave_code_undo(deploy: Transaction, app: App) -> None:
 def maintenance_off(
     agent: Agent, path: str, trace: Trace, *, deployment: str, story: Story, cancellation: Cancellation
 ) -> tuple[str, dict[str, str], bool]:
-    """Let visitors in and end the transaction well; return its id, the page's state, and whether it changed now."""
-    running = open_transaction(agent, trace, deployment) or _only_maintenance(agent, deployment)
+    """Let visitors in and end the transaction well; return its id, the page's state, and whether it changed now.
+
+    Raises `RolledBack` or `Held` where the transaction that it should end has ended so before.
+    """
+    running = open_transaction(agent, trace, deployment)
+    if running is None:
+        check_not_ended(agent, trace, deployment)
+        running = _only_maintenance(agent, deployment)
     site = find_site(agent, path)
     if running is None:
         app = App(site=site, agent=agent, folder=agent.folder("none"))

@@ -20,6 +20,12 @@ CHANGES = frozenset({"deploy", "rollback", "restore"})  # verbs after whose good
 TROUBLE = frozenset({"held", "saved", "kept", "stuck"})
 
 
+def ended_by_host(journal: Sequence[dict[str, Any]]) -> bool:
+    """Whether the lease that ran out ended a deploy, and nobody's own decision came after it."""
+    asked = [event.get("event") for event in journal if event.get("event") in {"fire", "abort"}]
+    return asked[-1:] == ["fire"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class End:
     """One deploy as its host tells of it."""
@@ -33,8 +39,7 @@ class End:
     @property
     def by_host(self) -> bool:
         """Whether the host ended it because nobody asked any more; an abort after that was somebody's decision."""
-        asked = [event.get("event") for event in self.journal if event.get("event") in {"fire", "abort"}]
-        return asked[-1:] == ["fire"]
+        return ended_by_host(self.journal)
 
     @property
     def late_seconds(self) -> str:

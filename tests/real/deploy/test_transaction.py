@@ -13,22 +13,7 @@ from pyhelpers.errors import BelayError, Exit, HostUnreachable, NothingChanged, 
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.bundle import Bundle
 from pyhelpers.hosts.local import LocalHost
-
-
-class Silence:
-    """A story that nobody reads."""
-
-    def step(self, text: str) -> None:
-        """Not told."""
-
-    def detail(self, text: str) -> None:
-        """Not told."""
-
-    def output(self, text: str) -> None:
-        """Not told."""
-
-    def warning(self, text: str, *, title: str = "") -> None:
-        """Not told."""
+from tests.real.deploy.silence import Silence
 
 
 @pytest.fixture
