@@ -22,12 +22,12 @@ from pyhelpers.deploy.fleet_story import Named
 from pyhelpers.deploy.go_back import Restored, Way, arrive, services_of, set_out
 from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.rollback import Wanted, abort_open, backup_for, decide_database, live_release, target
-from pyhelpers.deploy.transaction import LEASE_SECONDS, DryRun, Story, Transaction, owner_of
+from pyhelpers.deploy.transaction import KEPT, LEASE_SECONDS, SETTLE_SECONDS, DryRun, Story, Transaction, owner_of
 from pyhelpers.deploy.which import chosen, deployed_since, undone
 from pyhelpers.errors import BadInput, BelayError, NothingChanged, Unknown
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.fleet import AT_ONCE, at_once, gather
-from pyhelpers.hosts.status import Status
+from pyhelpers.hosts.status import Status, Token
 from pyhelpers.watch.health import probe
 
 ENDED = frozenset({"confirmed", "kept", "rolled-back", "released", "refused", ""})
@@ -73,8 +73,11 @@ def roll_back_fleet(
         # The leader first: the others' undo scripts wait for what it does.
         statuses = [_status(agents[0], wanted), *at_once(agents[1:], lambda agent: _status(agent, wanted))]
         pairs = list(zip(agents, statuses, strict=True))
+        if any(_stays(agent, status) for agent, status in pairs) and not wanted.dry_run:
+            pairs = [(agent, _completed(agent, status, story)) for agent, status in pairs]
         still_open = [(agent, status) for agent, status in pairs if _holds(status)]
         if still_open:
+            _check_together(pairs)
             _undo_open(still_open, wanted, outcome, story)
         elif all(_is_back(agent, status) for agent, status in pairs):
             story.detail("every host is back already; to go further back, name a deploy or a release")
@@ -106,6 +109,36 @@ def _is_back(agent: Agent, status: Status) -> bool:
     return status.deployment in undone(agent.history())
 
 
+def _stays(agent: Agent, status: Status) -> bool:
+    """Whether this host has the deploy for good, so that only another deploy takes it back."""
+    return status.status in KEPT and not _is_back(agent, status)
+
+
+def _completed(agent: Agent, status: Status, story: Story) -> Status:
+    """Return how a host stands that was asked to complete the deploy which another host has for good.
+
+    It had passed the point of no return as well. Undone alone it would serve another release than the others.
+    """
+    if status.status != "precommit" or not _holds(status):
+        return status
+    story.detail(f"{agent.host.name} completes {status.deployment} first, which other hosts have for good already")
+    agent.complete(Token(deployment=status.deployment, epoch=status.epoch))
+    return agent.settle(status.deployment, timeout=SETTLE_SECONDS)
+
+
+def _check_together(pairs: Sequence[tuple[Agent, Status]]) -> None:
+    """Raise `NothingChanged` where undoing the hosts that are open would leave the others with another release."""
+    kept = [agent.host.name for agent, status in pairs if _stays(agent, status)]
+    if kept:
+        waiting = "; ".join(f"{agent.host.name}: {status.status}" for agent, status in pairs if _holds(status))
+        raise NothingChanged(
+            f"{', '.join(kept)} ended the deploy well, and the others did not ({waiting}): undone there alone, the hosts "
+            "would serve two releases",
+            remedy="Decide on those hosts first, each by itself: `rollback` with it as the only `host`, or `unlock`. Then name "
+            "the `release` that all of them are to serve.",
+        )
+
+
 def _undo_open(pairs: Sequence[tuple[Agent, Status]], wanted: Wanted, outcome: Restored, story: Story) -> None:
     """Let each host undo the deploy that is open or on hold there; a decision on the database is the leader's alone."""
     first = Restored()
@@ -115,13 +148,20 @@ def _undo_open(pairs: Sequence[tuple[Agent, Status]], wanted: Wanted, outcome: R
             story.detail(f"would undo the open deploy {status.deployment} ({status.status}) on {agent.host.name}")
         return
     others = replace(wanted, database="auto")
-    found = gather(
-        pairs[1:],
-        lambda pair: abort_open(*pair, others, Restored(), Named(story, pair[0].host.name)),
-    )
+
+    def undo(pair: tuple[Agent, Status]) -> bool:
+        end = Restored()
+        abort_open(*pair, others, end, Named(story, pair[0].host.name))
+        return end.rolled_back
+
+    found = gather(pairs[1:], undo)
     failed = [end for end in found if isinstance(end, BelayError)]
     if failed:
         raise failed[0]
+    back = [first.rolled_back, *found]
+    if not all(back):
+        told = ", ".join(agent.host.name for (agent, _), done in zip(pairs, back, strict=True) if not done)
+        raise Unknown(f"not every host says that it is back as before: {told}", remedy="Ask with the verb `status`.")
     outcome.rolled_back, outcome.database = True, first.database
     outcome.discarded, outcome.attic = first.discarded, first.attic
 
@@ -210,7 +250,10 @@ def _way(wanted: Wanted, deploy: Transaction, status: Status) -> Return:
         page=Page(secret=secrets.token_urlsafe(24)),
         services=wanted.services or services_of(agent, status.deployment),
     ).leave_options()
-    release = target(wanted, agent, status, app)
+    live = app.live_release()
+    # A host that is back already stays where it is; the others come to it, however often this is done (P8).
+    stays = wanted.release == live if wanted.release else _is_back(agent, status)
+    release = live if stays else target(wanted, agent, status, app)
     if not release:
         raise NothingChanged("the code of a deploy in place isn't put back once that deploy ended well")
     return Return(deploy=deploy, way=Way(app=app, release=release, accept_loss=0))
