@@ -67,12 +67,18 @@ def follow(fleet: Fleet[Work], work: Work) -> None:
 
 
 def close_barrier(fleet: Fleet[Work]) -> None:
-    """Say that the migration begins, and only then make sure that no host has given up before it could know."""
-    assert fleet.leader.database is not None  # noqa: S101  # there is a barrier
-    fleet.leader.deploy.run(
+    """Say that the migration begins, and only then make sure that no host has given up before it could know.
+
+    Its undo runs right behind the database's own: what the leader fails at later (its workers, its page) keeps no other
+    host's visitors out.
+    """
+    leader, database = fleet.leader, fleet.leader.database
+    assert database is not None  # noqa: S101  # there is a barrier
+    leader.deploy.run(
         "barrier-migrating",
         "Close the fleet's barrier",
-        command=_set_line(fleet, fleet.leader.database, "migrating"),
+        command=_set_line(fleet, database, "migrating"),
+        undo=_line(fleet, leader, database, "drop"),
     )
     fleet.each(lambda work: work.deploy.renew(), fleet.followers)
 
