@@ -23,6 +23,7 @@ LOADER = "ansible-inventory"
 LOADER_SECONDS = 120
 LARGEST = 16 << 20  # bytes; some ten thousand hosts
 HIGHEST_PORT = 65_535
+LONGEST_PORT = 5  # digits
 
 
 def hosts_in(source: str) -> list[Address]:
@@ -36,25 +37,45 @@ def hosts_in(source: str) -> list[Address]:
     if wanted not in tree:
         known = ", ".join(sorted(each for each in tree if each not in {"_meta", "all", "ungrouped"})[:20]) or "none"
         raise BadInput("inventory", f"has no group `{wanted[:80]}`", remedy=f"Its groups are: {known}.")
-    names = list(dict.fromkeys(_members(tree, wanted, [])))
+    names = list(dict.fromkeys(_members(tree, wanted)))
     if not names:
         raise BadInput("inventory", f"has no host in the group `{wanted[:80]}`", remedy="Is it the right file?")
     variables = _mapping(_mapping(tree.get("_meta", {})).get("hostvars", {}))
     return [_address(each, _mapping(variables.get(each, {}))) for each in names]
 
 
-def _members(tree: Mapping[str, Any], group: str, above: list[str]) -> list[str]:
-    """Return the names of the hosts in a group and its children."""
-    if group in above:
-        raise BadInput("inventory", f"has a group that is its own child: `{group[:80]}`", remedy="Mend the inventory.")
-    found = _mapping(tree.get(group, {}))
-    hosts = found.get("hosts", [])
-    children = found.get("children", [])
-    if not all(isinstance(each, str) for part in (hosts, children) if isinstance(part, list) for each in part):
-        raise _unreadable("names a host by something that is no text")
+def _members(tree: Mapping[str, Any], wanted: str) -> list[str]:
+    """Return the names of the hosts in a group and its children, each group's once: a child may have many parents."""
+    found: list[str] = []
+    above: list[str] = []  # the groups that `wanted` leads to, down to the one that is looked at
+    seen: set[str] = set()
+    waiting = [(wanted, 0)]
+    while waiting:
+        group, depth = waiting.pop()
+        del above[depth:]
+        if group in above:
+            raise BadInput(
+                "inventory", f"has a group that is its own child: `{group[:80]}`", remedy="Mend the inventory."
+            )
+        if group in seen:
+            continue
+        seen.add(group)
+        above.append(group)
+        hosts, children = _parts(tree, group)
+        found += hosts
+        waiting += [(child, depth + 1) for child in reversed(children)]
+    return found
+
+
+def _parts(tree: Mapping[str, Any], group: str) -> tuple[list[str], list[str]]:
+    """Return the hosts and the children of one group."""
+    listed = _mapping(tree.get(group, {}))
+    hosts, children = listed.get("hosts", []), listed.get("children", [])
     if not isinstance(hosts, list) or not isinstance(children, list):
         raise _unreadable(f"has a group `{group[:80]}` whose hosts or children are no list")
-    return [*hosts, *(name for child in children for name in _members(tree, child, [*above, group]))]
+    if not all(isinstance(each, str) for each in (*hosts, *children)):
+        raise _unreadable("names a host by something that is no text")
+    return hosts, children
 
 
 def _address(name: str, variables: Mapping[str, Any]) -> Address:
@@ -70,7 +91,7 @@ def _address(name: str, variables: Mapping[str, Any]) -> Address:
                 remedy="Write the value; templates aren't evaluated.",
             )
     number = str(port)
-    if not (number.isascii() and number.isdigit() and int(number) <= HIGHEST_PORT):
+    if not (number.isascii() and number.isdigit() and len(number) <= LONGEST_PORT and int(number) <= HIGHEST_PORT):
         raise BadInput("inventory", f"gives {name[:80]!r} a port that is none", remedy="A port is 1 to 65535.")
     return Address(host=str(host), user=str(user), port=int(number))
 

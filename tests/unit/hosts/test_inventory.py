@@ -71,6 +71,7 @@ def test_the_json_of_ansible_is_read_with_groups_in_groups(tmp_path: Path) -> No
         {"_meta": {"hostvars": {"web2": {"ansible_port": "ssh"}}}},
         {"_meta": {"hostvars": {"web2": {"ansible_port": 99999}}}},
         {"_meta": {"hostvars": {"web2": {"ansible_port": True}}}},
+        {"_meta": {"hostvars": {"web2": {"ansible_port": "9" * 5000}}}},
     ],
 )
 def test_what_is_no_plain_list_of_hosts_is_refused(tmp_path: Path, parts: dict[str, Any]) -> None:
@@ -82,6 +83,17 @@ def test_a_group_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path
     with pytest.raises(BadInput, match="no group `webs`") as caught:
         hosts_in(f"{changed(tmp_path)}#webs")
     assert "db, front, web" in caught.value.remedy
+
+
+def test_groups_that_share_their_children_are_looked_at_once(tmp_path: Path) -> None:
+    """Thirty groups, each twice the child of the one before, are a thousand million ways to one host."""
+    chain = {f"g{number}": {"children": [f"g{number + 1}"] * 2} for number in range(30)}
+    assert hosts_in(f"{changed(tmp_path, **chain, g30={'hosts': ['web2']})}#g0") == WEB[1:]
+
+
+def test_groups_may_be_nested_as_deep_as_they_are(tmp_path: Path) -> None:
+    chain = {f"g{number}": {"children": [f"g{number + 1}"]} for number in range(3000)}
+    assert hosts_in(f"{changed(tmp_path, **chain, g3000={'hosts': ['web2']})}#g0") == WEB[1:]
 
 
 @given(
