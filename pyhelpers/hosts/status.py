@@ -69,10 +69,10 @@ class Status:
                 return cls()
             words = {name: data[name] for name in ("id", "status", "phase", "reason", "reaper", "reboot", "running")}
             numbers = {name: data[name] for name in ("epoch", "lease", "overdue")}
-            holder, owner = data["active"] or "", data["owner"]
+            holder, owner = data["active"] or "", _owner(data["owner"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise _unreadable(text) from error
-        sound = all(isinstance(word, str) for word in (*words.values(), holder)) and isinstance(owner, dict)
+        sound = all(isinstance(word, str) for word in (*words.values(), holder))
         if not sound or not all(type(number) is int for number in numbers.values()):
             raise _unreadable(text)
         return cls(
@@ -140,13 +140,27 @@ def events_in(text: str) -> list[dict[str, Any]]:
 def history_in(text: str) -> list[dict[str, Any]]:
     """Return the ends in a history's lines (`id`, `verdict`, `reason`, `owner`), under the same rule."""
     return [
-        line
+        {**line, "owner": _owner(line["owner"])}
         for line in _objects(text)
         if isinstance(line.get("id"), str)
         and _ID.fullmatch(line["id"])
         and isinstance(line.get("verdict"), str)
         and isinstance(line.get("owner"), dict)
     ]
+
+
+def _owner(found: object) -> dict[str, Any]:
+    """Return what a host says of who began a deploy: plain values, and the names of a fleet's hosts; nothing else is ours.
+
+    Raises `TypeError` where it is no object.
+    """
+    if not isinstance(found, dict):
+        raise TypeError
+    owner: dict[str, Any] = {name: value for name, value in found.items() if isinstance(value, str | int)}
+    fleet = found.get("fleet")
+    if isinstance(fleet, list) and all(isinstance(name, str) for name in fleet):
+        owner["fleet"] = fleet
+    return owner
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
@@ -169,7 +183,8 @@ def locked(holder: Status, host: str) -> Locked:
             f"{words}; it is on hold: {holder.reason}",
             remedy="Settle that deploy first: `rollback` tries the undo again, `unlock` gives the host back as it is.",
         )
+    run = f", {owner['run-url']}" if owner.get("run-url") else ""
     return Locked(
-        f"{words} ({holder.phase or holder.status}){', ' + owner['run-url'] if owner.get('run-url') else ''}",
+        f"{words} ({holder.phase or holder.status}){run}",
         remedy="Wait for it to end; a deploy whose runner died is settled by the host when its lease runs out.",
     )
