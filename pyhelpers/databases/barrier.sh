@@ -4,7 +4,8 @@
 #   sh barrier.sh seen  SCRIPT CONN NAME LEADER   is it there? Proves that this host uses the leader's database
 #   sh barrier.sh back  SCRIPT CONN NAME LEADER   a follower's undo: waits until the leader has put the database back
 #   sh barrier.sh ahead SCRIPT CONN NAME LEADER   a follower's finish: waits for what the leader decided
-#   sh barrier.sh drop  SCRIPT CONN NAME LEADER   the leader's last undo: the database is back, the others may go on
+#   sh barrier.sh keep  SCRIPT CONN NAME LEADER   the leader has passed the point of no return: the others may open
+#   sh barrier.sh drop  SCRIPT CONN NAME LEADER   the leader's undo behind its database's: the others may go on
 #
 # SCRIPT is the engine's (mariadb.sh, …), NAME hexadecimal digits, LEADER the host's name for people. The engine's verbs
 # are `barrier CONN NAME` (prints barrier=STATE or none), `barrier-set CONN NAME STATE` and `barrier-drop CONN NAME`.
@@ -14,7 +15,7 @@
 #   migrating  from right before the migration on: a host that gives up keeps its visitors out
 #   kept       the leader has passed the point of no return: everybody goes on to the new release
 #   held       the leader's database waits for a person
-# and it is gone when the leader has put everything back, or when every host has the new release for good.
+# and it is gone when the leader has put the database back, or when every host has the new release for good.
 #
 # Why: each host has a reaper of its own. One that let visitors in to a migrated database, before the leader restored
 # it, would let them write what the restore then throws away.
@@ -77,6 +78,18 @@ decide_ahead() {
     held_there
 }
 
+# From here on visitors of other hosts may write, so this is written first: the leader's database is never restored by
+# itself any more (rollback.sh), even if its own page was never lifted.
+keep() {
+    if [ ! -e "$BELAY_DEPLOY/live" ]; then
+        date -u +%Y-%m-%dT%H:%M:%SZ >"$BELAY_DEPLOY/live.new"
+        sync "$BELAY_DEPLOY/live.new" 2>/dev/null || sync
+        mv -f "$BELAY_DEPLOY/live.new" "$BELAY_DEPLOY/live"
+        sync "$BELAY_DEPLOY" 2>/dev/null || sync
+    fi
+    sh "$here/$engine" barrier-set "$conn" "$name" kept
+}
+
 drop() {
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         if sh "$here/$engine" barrier-drop "$conn" "$name"; then exit 0; fi
@@ -104,6 +117,7 @@ ahead)
     wait_and decide_ahead
     hold "The leader $leader has not decided in time whether the new release stays. Visitors stay out; see its \`status\`."
     ;;
+keep) keep ;;
 drop) drop ;;
 *)
     echo "barrier: no such verb: $verb" >&2

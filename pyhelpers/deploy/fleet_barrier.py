@@ -89,16 +89,16 @@ def leave_finish(fleet: Fleet[Work], work: Work) -> None:
     The leader tells it, once it is past the point of no return; the others ask for it.
     """
     if work is fleet.leader and work.database is not None:
-        work.deploy.agent.register(work.deploy.token, "barrier", _set_line(fleet, work.database, "kept"))
+        work.deploy.agent.register(work.deploy.token, "barrier", _line(fleet, work, work.database, "keep"))
     elif work.shared is not None:
         work.deploy.agent.register(work.deploy.token, WAIT, _line(fleet, work, work.shared, "ahead"))
 
 
 def keep(fleet: Fleet[Work]) -> None:
-    """Tell every host that the leader keeps the new release."""
-    assert fleet.leader.database is not None  # noqa: S101  # there is a barrier
-    command = _set_line(fleet, fleet.leader.database, "kept")
-    fleet.leader.deploy.run("barrier-kept", "Open the fleet's barrier", command=command)
+    """Tell every host that the leader keeps the new release, and the leader's own undo that visitors are in from now on."""
+    leader, database = fleet.leader, fleet.leader.database
+    assert database is not None  # noqa: S101  # there is a barrier
+    leader.deploy.run("barrier-kept", "Open the fleet's barrier", command=_line(fleet, leader, database, "keep"))
 
 
 def drop(fleet: Fleet[Work]) -> None:

@@ -105,6 +105,43 @@ def test_no_follower_lets_visitors_in_before_the_leader_has_put_the_database_bac
     assert found.hosts == ["rolled-back"] * 3
 
 
+def broken_leader(stage: Stage, engine: str, migration: str, moment: Moment) -> Ended:
+    """From this moment on the leader can neither start nor reload its services; the other host can."""
+    with a_fleet(stage, engine, 2) as (fleet, _):
+        with visitors(fleet) as taken:
+            source = str(fleet.release("next", migration=migration))
+            run = fleet.leader.start("deploy", source=source, services="command: true")
+            assert nemesis.reached(fleet.leader, run, moment), run.text
+            (services,) = fleet.leader.base.glob(".belay/deploys/*/services")
+            services.chmod(0)
+            os.chown(services, 0, 0)
+            run.wait()
+            nemesis.until(lambda: state_of(fleet.hosts[1]) != "aborting", "the other host's end")
+        lost = sum(taken.values()) - visits(fleet)
+        states = [state_of(site) for site in fleet.hosts]
+        return Ended(code=run.code, log=run.text, hosts=states, told=(f"{lost} visits lost",))
+
+
+@scenes(broken_leader, ("mariadb", "good", at("end", "services-new")))
+def test_a_database_is_not_restored_once_any_host_has_let_visitors_in(
+    scene: Scene, played: Callable[[Scene], Ended]
+) -> None:
+    """P9: the leader never opened, and what the others' visitors wrote meanwhile is in its database."""
+    found = played(scene)
+    assert found.told == ("0 visits lost",), found.log
+    assert (found.code, found.hosts) == (4, ["held"] * 2), found.log
+
+
+@scenes(broken_leader, ("postgresql", "failing", at("start", "migrate")))
+def test_what_the_leader_fails_at_after_its_database_is_back_keeps_no_other_host_down(
+    scene: Scene, played: Callable[[Scene], Ended]
+) -> None:
+    """P2: the leader holds and says why; the others are up again, and wait for nothing."""
+    found = played(scene)
+    assert (found.code, found.hosts) == (4, ["held", "rolled-back"]), found.log
+    assert found.told == ("0 visits lost",), found.log
+
+
 def killed_at_a_precommit(stage: Stage, engine: str, number: int, moment: Moment) -> Ended:
     """Kill the runner when host `number` has come to a moment of its own journal."""
     with a_fleet(stage, engine) as (fleet, before):
