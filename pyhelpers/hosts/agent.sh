@@ -339,6 +339,15 @@ logind_parts() {
 # Where it is refused (by cron.allow, say) the reaper is armed all the same; `status` tells that a reboot isn't covered.
 cron_line() { # cron_line add|remove
     command -v crontab >/dev/null 2>&1 || return 0
+    # One table for all the apps of this user, read and written back: the lock of one app is not enough.
+    if [ -r "${HOME-}" ] && [ -d "$HOME" ]; then
+        { flock -w 5 7 || :; change_cron_line "$1"; } 7<"$HOME"
+    else
+        change_cron_line "$1"
+    fi
+}
+
+change_cron_line() { # add|remove
     mark="# belay '$base'"
     table=$state/crontab
     if [ "$1" = add ]; then

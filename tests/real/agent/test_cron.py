@@ -95,6 +95,27 @@ def test_the_line_is_there_while_a_deploy_is_under_way_and_gone_after_it(cron: B
     assert table(cron) == before
 
 
+def test_apps_that_begin_and_end_at_once_lose_no_line_of_each_other(cron: Bench, tmp_path: Path) -> None:
+    """P2: they share one table. This `crontab` is the real one, slow to answer, so that the others come in between."""
+    (tmp_path / "bin").mkdir()
+    slow = tmp_path / "bin" / "crontab"
+    slow.write_text(f'#!/bin/sh\n{shutil.which("crontab")} "$@"\ncode=$?\nsleep 0.2\nexit "$code"\n')
+    slow.chmod(0o755)
+    cron.inside(f"mkdir '{cron.base}/a' '{cron.base}/b'")
+    apps = [cron.with_(base=cron.base / name, path=f"{slow.parent}:{cron.path}") for name in "ab"]
+    for verb, words, lines in (("begin", ("one", 100, "on"), 2), ("unlock", ("one", "force"), 0)):
+        calls = [app.start(verb, *words) for app in apps]
+        for call in calls:
+            assert call.stdin is not None
+            call.stdin.write(b"{}")
+            call.stdin.close()
+        assert [call.wait() for call in calls] == [0, 0]
+        for call in calls:
+            call.stdin = None
+            call.communicate()
+        assert table(cron).count("\n") == lines
+
+
 def test_the_line_names_the_agent_by_its_whole_path(cron: Bench) -> None:
     """P2: cron works in another folder than the call that left the line."""
     cron.begin()
