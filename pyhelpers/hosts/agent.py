@@ -171,8 +171,8 @@ class Agent:
         self._start_reap(token.deployment)  # where no reaper is armed, nobody else would
 
     def abort(self, token: Token, reason: str) -> None:
-        """Hand the undoing to the host; returns at once, `settle` waits for the end."""
-        self._reach("abort", token, {"aborting", "rolled-back", "held"}, _told(reason))
+        """Hand the undoing to the host, once more if it is on hold; returns at once, `settle` waits for the end."""
+        self._reach("abort", token, {"aborting", "rolled-back"}, _told(reason))
 
     def hold(self, token: Token, reason: str) -> None:
         """Stay as it is, keep the lock, say why."""
@@ -220,12 +220,14 @@ class Agent:
         return self.settle(holder.holder, timeout=REAP_SECONDS, enough=lambda status: status.settled or not status.over)
 
     def _start_reap(self, deployment: str) -> None:
-        start = f'setsid sh "$1" "$2" reap </dev/null >>"$2/.belay/deploys/{deployment}/reaper.log" 2>&1 &'
-        self.host.run(["sh", "-c", start, "reap", self._path, self.base])
+        start = 'setsid sh "$1" "$2" reap </dev/null >>"$2/.belay/deploys/$3/reaper.log" 2>&1 &'
+        self.host.run(["sh", "-c", start, "reap", self._path, self.base, deployment])
 
     def unlock(self, deployment: str, *, force: bool) -> None:
         """Take the host back from a deploy on hold, or by force from one that still holds it."""
         code, _, error = self._again("unlock", deployment, *(["force"] if force else []))
+        if code == FENCED and self.status(deployment).status == "released":
+            return  # the answer to a first call was lost
         if code != 0:
             raise NothingChanged(error.strip(), remedy="Only a deploy on hold is unlocked; `--force` takes any.")
 
