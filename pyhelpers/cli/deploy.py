@@ -13,9 +13,9 @@ from pyhelpers.cli.options import belay_option, connection_options, connections_
 from pyhelpers.cli.session import Session, pass_session
 from pyhelpers.deploy import report
 from pyhelpers.deploy.cancellation import watched
-from pyhelpers.deploy.deploy import Outcome, check_inputs, run
+from pyhelpers.deploy.deploy import Outcome, run
 from pyhelpers.deploy.policy import Choice
-from pyhelpers.deploy.settings import DeploySettings
+from pyhelpers.deploy.settings import DeploySettings, check_inputs
 from pyhelpers.deploy.transaction import DryRun
 from pyhelpers.errors import BadInput, BelayError
 from pyhelpers.hosts.fleet import AT_ONCE

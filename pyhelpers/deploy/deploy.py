@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 from pyhelpers.app.app import App
 from pyhelpers.app.page import Page
-from pyhelpers.app.services import check_services
 from pyhelpers.app.site import inspect
 from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.clock import utc
@@ -26,7 +25,7 @@ from pyhelpers.deploy.settings import DeploySettings
 from pyhelpers.deploy.timeline import downtime
 from pyhelpers.deploy.transaction import DryRun, Story, Transaction, owner_of
 from pyhelpers.deploy.work import Work
-from pyhelpers.errors import BadInput, Held, RolledBack
+from pyhelpers.errors import Held, RolledBack
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.fleet import at_once
 from pyhelpers.watch.health import Health
@@ -283,33 +282,3 @@ def _compare_database(work: Work) -> None:
 def _is_down(work: Work) -> bool:
     """Whether somebody put the app down before this deploy."""
     return work.plan is None and bool(work.previous) and not work.app.visitors_are_in()
-
-
-def check_inputs(settings: DeploySettings, hosts: int = 1) -> None:
-    """Refuse what can't work before the `hosts` are asked anything; raises `BadInput`."""
-    check_services(settings.services)
-    choice = settings.choice
-    if choice.rollout != "all" and not (choice.compatible or choice.migrate == "never"):
-        raise BadInput(
-            "rollout",
-            f"is `{choice.rollout}`, which lets two releases serve on one database, and that isn't declared safe",
-            remedy="Declare it by `schema: compatible`, or deploy without migrations (`migrate: never`).",
-        )
-    if hosts > 1 and choice.layout == "in-place":
-        raise BadInput(
-            "layout",
-            f"is `in-place`, and `host` names {hosts} hosts: what your own command does to the database they share can't be known",
-            remedy="Use `layout: releases` for an app on several hosts.",
-        )
-    if settings.choice.layout == "in-place" and not settings.deploy_command:
-        raise BadInput(
-            "deploy-command",
-            "is empty, but `layout: in-place` changes the code by it",
-            remedy="Give the command that updates the folder, e.g. `git pull --ff-only && composer install --no-dev`.",
-        )
-    if settings.choice.layout == "releases" and not settings.source.is_dir():
-        raise BadInput("source", f"`{settings.source}` is not a folder", remedy="Give the folder with the built app.")
-    if settings.choice.layout == "releases" and not any(settings.source.iterdir()):
-        raise BadInput(
-            "source", f"`{settings.source}` is empty", remedy="Check out and build the app before this step."
-        )

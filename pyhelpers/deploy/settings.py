@@ -1,4 +1,4 @@
-"""What a deploy was asked to do: the inputs, validated, as one frozen value."""
+"""What a deploy was asked to do: the inputs as one frozen value, and what in them contradicts itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyhelpers.app.services import check_services
 from pyhelpers.deploy.policy import Choice
+from pyhelpers.errors import BadInput
 from pyhelpers.hosts.fleet import AT_ONCE
 from pyhelpers.watch.health import Health
 
@@ -63,3 +65,33 @@ class DeploySettings:
     keep_backups: int = 5
     dry_run: bool = False
     trace: Trace = field(default_factory=Trace)
+
+
+def check_inputs(settings: DeploySettings, hosts: int = 1) -> None:
+    """Refuse what can't work before the `hosts` are asked anything; raises `BadInput`."""
+    check_services(settings.services)
+    choice = settings.choice
+    if choice.rollout != "all" and not (choice.compatible or choice.migrate == "never"):
+        raise BadInput(
+            "rollout",
+            f"is `{choice.rollout}`, which lets two releases serve on one database, and that isn't declared safe",
+            remedy="Declare it by `schema: compatible`, or deploy without migrations (`migrate: never`).",
+        )
+    if hosts > 1 and choice.layout == "in-place":
+        raise BadInput(
+            "layout",
+            f"is `in-place`, and `host` names {hosts} hosts: what your own command does to the database they share can't be known",
+            remedy="Use `layout: releases` for an app on several hosts.",
+        )
+    if settings.choice.layout == "in-place" and not settings.deploy_command:
+        raise BadInput(
+            "deploy-command",
+            "is empty, but `layout: in-place` changes the code by it",
+            remedy="Give the command that updates the folder, e.g. `git pull --ff-only && composer install --no-dev`.",
+        )
+    if settings.choice.layout == "releases" and not settings.source.is_dir():
+        raise BadInput("source", f"`{settings.source}` is not a folder", remedy="Give the folder with the built app.")
+    if settings.choice.layout == "releases" and not any(settings.source.iterdir()):
+        raise BadInput(
+            "source", f"`{settings.source}` is empty", remedy="Check out and build the app before this step."
+        )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +25,6 @@ REAP_SECONDS = 3600.0  # an undo may restore a large database
 NUDGE_SECONDS = 15.0  # between two requests to settle an abandoned deploy; the second waits for the first
 WATCH_SECONDS = 15  # one long poll of `wait`; well below the link's own deadline
 LONGEST_REASON = 2000  # characters
-_HEADER = re.compile(rb"^state=(\w+) rc=(\S+) offset=(\d+) status=(\S*)\n")
 
 
 class Agent:
@@ -133,16 +131,9 @@ class Agent:
     def news(self, token: Token, name: str, offset: int) -> News:
         """Wait for what a step does or prints beyond `offset` bytes, some seconds at most; raises `Unknown`."""
         code, text, error = self._again("wait", token.deployment, name, str(offset), str(WATCH_SECONDS))
-        out = text.encode("utf-8", "surrogateescape")
-        header = _HEADER.match(out)
-        if code != 0 or header is None:
+        if code != 0:
             raise Unknown(f"step {name} can't be watched: {error.strip()}", details=text)
-        return News(
-            state=header[1].decode(),
-            exit_code=int(header[2]) if header[2].isdigit() else -1,
-            offset=int(header[3]),
-            output=out[header.end() :],
-        )
+        return News.from_text(text)
 
     def renew(self, token: Token) -> None:
         """Renew the lease once; raises `Fenced` when the host gave this deploy up, `HostUnreachable` when unknown."""

@@ -12,6 +12,7 @@ from typing import Any
 from pyhelpers.errors import BadInput, Locked, Unknown
 
 LATE_SECONDS = 30  # as `late_seconds` in agent.sh
+_HEADER = re.compile(rb"^state=(\w+) rc=(\d{1,3}|-) offset=(\d{1,18}) status=(\S*)\n")
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # as `named` in agent.sh
 
 
@@ -124,6 +125,20 @@ class News:
     exit_code: int
     offset: int
     output: bytes
+
+    @classmethod
+    def from_text(cls, text: str) -> News:
+        """Return what the agent's `wait` printed: a line of its own, then the step's output; raises `Unknown`."""
+        out = text.encode("utf-8", "surrogateescape")
+        header = _HEADER.match(out)
+        if header is None:
+            raise Unknown("the host's answer about a step can't be read", details=text)
+        return cls(
+            state=header[1].decode(),
+            exit_code=int(header[2]) if header[2].isdigit() else -1,
+            offset=int(header[3]),
+            output=out[header.end() :],
+        )
 
 
 def events_in(text: str) -> list[dict[str, Any]]:
