@@ -76,19 +76,21 @@ class Agent:
         """
         stdin = json.dumps(owner).encode()
         switch = "on" if watchdog else "off"
+        torn = False
         for _ in range(3):
             try:
                 code, out, error = self._run("begin", deployment, str(ttl), switch, stdin=stdin)
             except HostUnreachable:
                 self._link.reconnect()
+                torn = True
                 if token := self._begun(deployment, watchdog=watchdog):
                     return token
                 continue
             if code == 0:
                 return Token(deployment=deployment, epoch=int(out.strip().removeprefix("epoch=")))
             if code == LOCKED:
-                if error.strip() == deployment and (token := self._begun(deployment, watchdog=watchdog)):
-                    return token  # a call of ours whose link was lost came through after all
+                if torn and error.strip() == deployment and (token := self._begun(deployment, watchdog=watchdog)):
+                    return token  # the call that was lost came through after all
                 raise locked(self.status(error.strip()), self.host.name)
             if code != EXPIRED:
                 raise self._refused(error.strip())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhelpers.errors import HostUnreachable, NothingChanged
+from pyhelpers.errors import HostUnreachable, Locked, NothingChanged
 from pyhelpers.hosts import agent as client
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.bundle import Bundle
@@ -55,6 +55,38 @@ def test_a_begin_that_was_killed_before_it_held_anything_is_made_again(
     assert (token.deployment, bench.status()["active"]) == ("one", "one")
     agent.abort(token, "enough")
     assert bench.ended()["status"] == "rolled-back"
+
+
+class Late(LocalHost):
+    """This machine over a link whose first `begin` arrives only when the next one is made; a stand-in as below."""
+
+    def __init__(self) -> None:
+        """Begin with nothing under way."""
+        super().__init__()
+        self.under_way: list[tuple[Sequence[str], bytes]] = []
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
+        """Run it, after what was under way."""
+        if "begin" not in argv:
+            return super().run(argv, stdin=stdin, timeout=timeout)
+        if not self.under_way:
+            self.under_way.append((argv, stdin))
+            raise HostUnreachable("the link was torn")
+        super().run(self.under_way[0][0], stdin=self.under_way[0][1])
+        return super().run(argv, stdin=stdin, timeout=timeout)
+
+    def another(self) -> Late:
+        """Return the same link: what is under way on it isn't forgotten."""
+        return self
+
+
+def test_a_begin_that_arrives_late_is_known_for_ours(bench: Bench) -> None:
+    """P5: the second call is refused in the name of the first, which is no other deploy."""
+    agent = Agent(Late(), str(bench.base), Bundle.of([]))
+    agent.install()
+    assert agent.begin("one", {"actor": "ann"}, ttl=100, watchdog=False) == Token(deployment="one", epoch=1)
+    with pytest.raises(Locked, match="held by deploy one of ann"):
+        Agent(LocalHost(), agent.base, Bundle.of([])).begin("one", {}, ttl=100, watchdog=False)
 
 
 class Torn(LocalHost):
