@@ -26,7 +26,7 @@ from pyhelpers.deploy.loss import accepted, loss_between, tell
 from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.settings import Trace
 from pyhelpers.deploy.transaction import SETTLE_SECONDS, DryRun, Story, Transaction
-from pyhelpers.deploy.which import chosen, deployed_since, undone
+from pyhelpers.deploy.which import check_still_back, chosen, deployed_since, release_before, undone
 from pyhelpers.errors import BadInput, Held, NothingChanged
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import Status, Token
@@ -79,8 +79,10 @@ def roll_back(
         if status.deployment and status.holder == status.deployment and not _gone(status):
             abort_open(agent, status, wanted, outcome, story)
         elif status.status == "rolled-back" or status.deployment in undone(agent.history()):
+            outcome.release = live_release(agent, wanted.path)
+            check_still_back(agent, status, outcome.release)
             story.detail(f"{status.deployment} was rolled back already; to go further back, name a deploy or a release")
-            outcome.rolled_back, outcome.release = True, live_release(agent, wanted.path)
+            outcome.rolled_back = True
         elif status.status == "refused" or (wanted.own and not status.deployment):
             story.detail(
                 f"{status.deployment or 'this run'} changed nothing on {agent.host.name}: nothing to roll back"
@@ -215,7 +217,7 @@ def target(wanted: Wanted, agent: Agent, status: Status, app: App) -> str:
             there = ", ".join(good) or "none"
             raise BadInput("release", f"there is no good release `{wanted.release}`", remedy=f"There are: {there}.")
         return wanted.release
-    before = _previous(agent, status.deployment) if status.deployment else ""
+    before = release_before(agent, status.deployment) if status.deployment else ""
     if before in good:
         return before
     names = [release.name for release in releases if release.state in {"good", "current"}]
@@ -224,12 +226,6 @@ def target(wanted: Wanted, agent: Agent, status: Status, app: App) -> str:
     if not older:
         raise BadInput("release", "there is no release to go back to", remedy="`keep-releases` decides how many stay.")
     return older[0]
-
-
-def _previous(agent: Agent, deployment: str) -> str:
-    """Return the release that was live before a deploy: `previous` is noted by our switch, `link` before the user's own."""
-    note = agent.ask(["sh", "-c", 'cat "$1/previous" 2>/dev/null || cat "$1/link"', "note", agent.folder(deployment)])
-    return note.text.strip().removeprefix("releases/") if note.ok else ""
 
 
 def _attic(agent: Agent, status: Status) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from pyhelpers.deploy.settings import Trace
-from pyhelpers.errors import BadInput
+from pyhelpers.errors import BadInput, NothingChanged
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import Status, locked
 
 LAST = "last"  # in place of a deploy's id
+SWITCHES = frozenset({"deploy", "maintenance", "rollback"})  # verbs that may change which release is live
 ENDED_WELL = frozenset({"confirmed", "kept"})
 
 
@@ -78,3 +79,27 @@ def undone(history: list[dict[str, Any]]) -> set[str]:
             gone.pop(target, None)
             gone[entry["id"]] = target
     return set(gone.values())
+
+
+def release_before(agent: Agent, deployment: str) -> str:
+    """Return the release that was live before a deploy: `previous` is noted by our switch, `link` before the user's own."""
+    note = agent.ask(["sh", "-c", 'cat "$1/previous" 2>/dev/null || cat "$1/link"', "note", agent.folder(deployment)])
+    return note.text.strip().removeprefix("releases/") if note.ok else ""
+
+
+def check_still_back(agent: Agent, status: Status, live: str) -> None:
+    """Raise `NothingChanged` when a step of the user's own switched `current` after the host had put it back.
+
+    Only in a deploy of pieces: that step knows nothing of the lease, and may have outlived it.
+    """
+    if status.status != "rolled-back" or status.owner.get("verb") != "maintenance":
+        return
+    before = release_before(agent, status.deployment).rpartition("/")[2]  # the user's own link may be an absolute one
+    history = agent.history()
+    last = next((line["id"] for line in reversed(history) if line["owner"].get("verb") in SWITCHES), "")
+    if before and live and live != before and last == status.deployment:
+        raise NothingChanged(
+            f"{status.deployment} was rolled back to {before} already, and `current` names {live} since then: a step of the "
+            "job's own went on",
+            remedy=f"See that it has ended, and that the database fits; `release: {before}` goes back once more.",
+        )

@@ -11,8 +11,10 @@ from pyhelpers.cli.session import HOST_FILES
 from pyhelpers.clock import utc
 from pyhelpers.deploy import backup, piecewise
 from pyhelpers.deploy.cancellation import Cancellation
+from pyhelpers.deploy.go_back import Restored
+from pyhelpers.deploy.rollback import Wanted, roll_back
 from pyhelpers.deploy.settings import Trace
-from pyhelpers.errors import RolledBack
+from pyhelpers.errors import NothingChanged, RolledBack
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.bundle import Bundle
 from pyhelpers.hosts.local import LocalHost
@@ -29,6 +31,15 @@ def agent(tmp_path: Path) -> Agent:
     base = tmp_path / "app"
     base.mkdir()
     (base / "index.php").write_text("old")
+    agent = go_down(base)
+    (base / "index.php").write_text("new")
+    lose(agent)
+    assert (base / "index.php").read_text() == "old"
+    return agent
+
+
+def go_down(base: Path) -> Agent:
+    """Begin the job's transaction on the app at `base`."""
     agent = Agent(LocalHost(), str(base), Bundle.of(HOST_FILES))
     agent.install()
     piecewise.maintenance_on(
@@ -42,11 +53,13 @@ def agent(tmp_path: Path) -> Agent:
         cancellation=Cancellation(),
         now=utc,
     )
-    (base / "index.php").write_text("new")
-    agent.complete(Token(deployment=DEPLOYMENT, epoch=1))  # ends the lease now, not in a quarter of an hour
-    assert agent.settle(DEPLOYMENT, timeout=60).status == "rolled-back"
-    assert (base / "index.php").read_text() == "old"
     return agent
+
+
+def lose(agent: Agent) -> None:
+    """Let the lease run out now, and not in a quarter of an hour."""
+    agent.complete(Token(deployment=DEPLOYMENT, epoch=1))
+    assert agent.settle(DEPLOYMENT, timeout=60).status == "rolled-back"
 
 
 @pytest.mark.parametrize("deployment", ["", DEPLOYMENT])
@@ -72,3 +85,23 @@ def test_another_job_is_not_told(agent: Agent) -> None:
         agent, agent.base, other, deployment="", story=Silence(), cancellation=Cancellation()
     )
     assert (found[1]["state"], found[2]) == ("up", False)
+
+
+def test_a_switch_that_came_after_the_host_had_put_all_back_is_not_called_rolled_back(tmp_path: Path) -> None:
+    """P7: the user's own step outlived the lease; its release is live, and `rollback` must not say that it isn't."""
+    base = tmp_path / "app"
+    for name in ("old", "new"):
+        (base / "releases" / name).mkdir(parents=True)
+        (base / "releases" / name / "RELEASE").write_text(f"{name}\n")
+    (base / "shared").mkdir()
+    (base / "current").symlink_to("releases/old")
+    agent = go_down(base)
+    lose(agent)
+    call = Wanted(path=str(base), trace=JOB)
+    outcome = Restored()
+    roll_back(call, agent, outcome, story=Silence(), cancellation=Cancellation())
+    assert (outcome.rolled_back, outcome.release) == (True, "old")
+    (base / "current").unlink()
+    (base / "current").symlink_to("releases/new")
+    with pytest.raises(NothingChanged, match="`current` names new since then"):
+        roll_back(call, agent, outcome, story=Silence(), cancellation=Cancellation())
