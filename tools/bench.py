@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT)]
 
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.bundle import Bundle
+from pyhelpers.hosts.follow import follow
 from pyhelpers.hosts.local import LocalHost
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -140,7 +141,7 @@ def agent_steps(folder: Path) -> None:
         token = agent.begin(f"bench-{count}", {"actor": "bench"}, ttl=600, watchdog=False)
         for number in range(STEPS):
             agent.step(token, f"step-{number}", command="true", undo="true")
-            agent.watch(token, f"step-{number}", timeout=60, on_output=lambda _text: None, alive=lambda: None)
+            follow(agent, token, f"step-{number}", timeout=60, on_output=lambda _text: None, alive=lambda: None)
         agent.precommit(token)
         agent.confirm(token)
 
