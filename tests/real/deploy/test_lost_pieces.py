@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhelpers.app.app import Page
+from pyhelpers.app.page import Page
 from pyhelpers.cli.session import HOST_FILES
 from pyhelpers.clock import utc
 from pyhelpers.deploy import backup, piecewise
