@@ -62,7 +62,7 @@ make_adopted() {
     can_create_database "$ADOPTED" ||
         fail "adopting a dump needs a database of its own, and the account may not create one: grant it ALL on databases that begin with the name of $LIVE and __belay_"
     CHARSET=$(ask "$LIVE" "SELECT CONCAT('CHARACTER SET ', default_character_set_name, ' COLLATE ', default_collation_name)
-        FROM information_schema.schemata WHERE schema_name = DATABASE()") || fail 'the server does not answer'
+        FROM information_schema.schemata WHERE schema_name = $THIS_DATABASE") || fail 'the server does not answer'
     take_over "$(adopted_lock)"
     ask "$LIVE" "CREATE DATABASE $(identifier "$ADOPTED") $CHARSET" || fail "the database $ADOPTED could not be made"
 }
@@ -148,7 +148,7 @@ zip_member() { # FILE NAME, to standard output
 
 # Asks the server before the client that loads has its lock.
 look_around() {
-    others=$(ask "$LIVE" "SELECT schema_name FROM information_schema.schemata WHERE schema_name <> DATABASE()
+    others=$(ask "$LIVE" "SELECT schema_name FROM information_schema.schemata WHERE schema_name <> $THIS_DATABASE
         UNION SELECT 'mysql' UNION SELECT 'sys' UNION SELECT 'performance_schema'") || fail 'the server does not answer'
     scheduler=$(ask "$LIVE" 'SELECT @@event_scheduler') || fail 'the server does not answer'
     quiet=no

@@ -14,7 +14,7 @@ barrier_name() {
 # Prints barrier=STATE, or barrier=none.
 barrier() { # NAME
     barrier_state=$(ask "$DATABASE" "SELECT IFNULL(MAX(table_comment), 'none') FROM information_schema.tables
-        WHERE table_schema = DATABASE() AND table_name = '$(barrier_name "$1")'") || fail 'the barrier could not be asked for'
+        WHERE table_schema = $THIS_DATABASE AND table_name = '$(barrier_name "$1")'") || fail 'the barrier could not be asked for'
     printf '%s\n' "barrier=$barrier_state"
 }
 
@@ -23,7 +23,7 @@ barrier_set() { # NAME STATE
     barrier_table=$(barrier_name "$1")
     case $2 in '' | *[!a-z]*) fail "not a barrier's state: $2" ;; esac
     if ! ask "$DATABASE" "SELECT CONCAT('DROP TABLE IF EXISTS \`', table_name, '\`;') FROM information_schema.tables
-        WHERE table_schema = DATABASE() AND LEFT(table_name, 8) = '$BARRIER' AND table_name <> '$barrier_table'" >"$SCRATCH/barriers" ||
+        WHERE table_schema = $THIS_DATABASE AND LEFT(table_name, 8) = '$BARRIER' AND table_name <> '$barrier_table'" >"$SCRATCH/barriers" ||
         ! query "$DATABASE" <"$SCRATCH/barriers" ||
         ! ask "$DATABASE" "CREATE TABLE IF NOT EXISTS $barrier_table (state INT) COMMENT = '$2';
             ALTER TABLE $barrier_table COMMENT = '$2'"; then

@@ -12,7 +12,7 @@
 checksums_where() {
     {
         ask "$1" "SELECT CONCAT('CHECKSUM TABLE \`', REPLACE(table_name, '\`', '\`\`'), '\` EXTENDED;')
-            FROM information_schema.tables t WHERE table_schema = DATABASE() AND table_type IN $TABLE_TYPES
+            FROM information_schema.tables t WHERE table_schema = $THIS_DATABASE AND table_type IN $TABLE_TYPES
                 AND table_type <> 'SEQUENCE' AND $2
                 AND NOT EXISTS (SELECT 1 FROM information_schema.columns c WHERE c.table_schema = t.table_schema
                     AND $(same c.table_name t.table_name) AND c.data_type = 'float')"

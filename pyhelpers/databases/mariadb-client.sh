@@ -6,6 +6,8 @@
 # They belong to no backup, no count and no schema.
 OURS="'^_b[sau][0-9a-f]{4}_'"
 TAB=$(printf '\t')
+# The database of the session, to be compared byte for byte: information_schema takes `App` and `app` for the same.
+THIS_DATABASE='CAST(DATABASE() AS BINARY)'
 TABLE_TYPES="('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')"
 
 say() { printf '%s\n' "$*" >&2; }

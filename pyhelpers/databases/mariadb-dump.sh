@@ -34,13 +34,13 @@ end_of_parts() { printf '%s\n' '-- Belay: end'; } # a payload cut between two pa
 # Names of all tables of ours and all views, which no part may dump as tables.
 tables_to_leave_out() {
     ask "$DATABASE" "SELECT table_name FROM information_schema.tables
-        WHERE table_schema = DATABASE() AND (table_type NOT IN $TABLE_TYPES OR table_name REGEXP $OURS)"
+        WHERE table_schema = $THIS_DATABASE AND (table_type NOT IN $TABLE_TYPES OR table_name REGEXP $OURS)"
 }
 
 # Whether tables keep the history of their rows, and the dump client can write it.
 has_history() {
     [ "$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.tables
-        WHERE table_schema = DATABASE() AND table_type = 'SYSTEM VERSIONED'")" != 0 ] &&
+        WHERE table_schema = $THIS_DATABASE AND table_type = 'SYSTEM VERSIONED'")" != 0 ] &&
         has_option "$DUMP_CLIENT" dump-history
 }
 
@@ -57,7 +57,7 @@ dump_tables() { # OPTION...
 # a view WITH CHECK OPTION can't be made while the one below it is only a stand-in.
 views_in_order() {
     ask "$DATABASE" "SELECT table_name, REPLACE(view_definition, '\n', ' ') FROM information_schema.views
-        WHERE table_schema = DATABASE()" >"$SCRATCH/views-and-texts" || return 1
+        WHERE table_schema = $THIS_DATABASE" >"$SCRATCH/views-and-texts" || return 1
     LIVE=$DATABASE awk -F '\t' -f "$HERE/mariadb-names.awk" -f "$HERE/mariadb-views.awk" \
         "$1" "$SCRATCH/views-and-texts" >"$SCRATCH/pairs" || return 1
     tsort "$SCRATCH/pairs" >"$SCRATCH/order" || return 1
@@ -91,17 +91,21 @@ dump_objects() {
 # Names with control characters would make lines of structure out of data (and CVE-2026-86047 out of a comment).
 refuse_undumpable() {
     unprintable=$(ask "$DATABASE" "SELECT COUNT(*) FROM (
-        SELECT table_name AS n FROM information_schema.tables WHERE table_schema = DATABASE()
-        UNION ALL SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE()
-        UNION ALL SELECT index_name FROM information_schema.statistics WHERE table_schema = DATABASE()
-        UNION ALL SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = DATABASE()
-        UNION ALL SELECT partition_name FROM information_schema.partitions WHERE table_schema = DATABASE()
-        UNION ALL SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()
-        UNION ALL SELECT routine_name FROM information_schema.routines WHERE routine_schema = DATABASE()
+        SELECT table_name AS n FROM information_schema.tables WHERE table_schema = $THIS_DATABASE
+        UNION ALL SELECT column_name FROM information_schema.columns WHERE table_schema = $THIS_DATABASE
+        UNION ALL SELECT index_name FROM information_schema.statistics WHERE table_schema = $THIS_DATABASE
+        UNION ALL SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = $THIS_DATABASE
+        UNION ALL SELECT partition_name FROM information_schema.partitions WHERE table_schema = $THIS_DATABASE
+        UNION ALL SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = $THIS_DATABASE
+        UNION ALL SELECT routine_name FROM information_schema.routines WHERE routine_schema = $THIS_DATABASE
+        UNION ALL SELECT event_name FROM information_schema.events WHERE event_schema = $THIS_DATABASE
         ) AS names WHERE n REGEXP '[[:cntrl:]]'") || fail 'the names of tables and columns could not be read'
     [ "$unprintable" = 0 ] || fail "$unprintable names of tables, columns or other objects hold control characters"
+    endless=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.events WHERE event_schema = $THIS_DATABASE
+        AND INSTR(CONCAT_WS(' ', event_name, event_definition, event_comment), ';;')") || fail 'the events could not be read'
+    [ "$endless" = 0 ] || fail "$endless events hold two semicolons in a row (;;), at which the dump client would not end: write them apart"
     unreadable=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.routines
-        WHERE routine_schema = DATABASE() AND routine_definition IS NULL") || fail 'the routines could not be read'
+        WHERE routine_schema = $THIS_DATABASE AND routine_definition IS NULL") || fail 'the routines could not be read'
     [ "$unreadable" = 0 ] || fail "the account may not read $unreadable routines of others, so a backup would lack them:" \
         'grant it SELECT on mysql.proc (MariaDB) or SHOW_ROUTINE (MySQL), or make it their definer'
 }

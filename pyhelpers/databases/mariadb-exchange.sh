@@ -24,7 +24,7 @@ place_prefix() { [ "$MODE" != inside ] || printf '_b%s%s_' "$1" "$(printf '%s' "
 place_name() { if [ "$MODE" = database ]; then place_database "$1"; else place_prefix "$1"; fi; }
 
 is_database() {
-    [ "$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = $(literal "$1")")" = 1 ]
+    [ "$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = CAST($(literal "$1") AS BINARY)")" = 1 ]
 }
 
 # The condition that a table of the place's database lies at place $1.
@@ -48,7 +48,7 @@ drop_place() {
         ask "$DATABASE" "DROP DATABASE IF EXISTS $(identifier "$(place_database "$1")")"
     else
         ask "$DATABASE" "SELECT CONCAT('DROP ', IF(table_type = 'SEQUENCE', 'SEQUENCE', 'TABLE'), ' IF EXISTS \`',
-            table_name, '\`;') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN $TABLE_TYPES
+            table_name, '\`;') FROM information_schema.tables WHERE table_schema = $THIS_DATABASE AND table_type IN $TABLE_TYPES
             AND $(at_place "$1")" >"$SCRATCH/drop" && query "$DATABASE" <"$SCRATCH/drop"
     fi
 }
@@ -63,7 +63,7 @@ tables_now() {
 
 blockers() {
     ask "$DATABASE" "SELECT CONCAT('connection ', id, ' of ', user, ': ', command, ' for ', time, ' s')
-        FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE() ORDER BY time DESC LIMIT 10" |
+        FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = $THIS_DATABASE ORDER BY time DESC LIMIT 10" |
         tr '\n' ';'
 }
 
@@ -99,7 +99,7 @@ drop_key_statements() { # LETTER
     ask "$(place_database "$1")" "SELECT CONCAT('ALTER TABLE \`', REPLACE(table_schema, '\`', '\`\`'), '\`.\`',
         REPLACE(table_name, '\`', '\`\`'), '\` ', GROUP_CONCAT(CONCAT('DROP FOREIGN KEY \`',
         REPLACE(constraint_name, '\`', '\`\`'), '\`') SEPARATOR ', '), ';')
-        FROM information_schema.table_constraints WHERE table_schema = DATABASE() AND constraint_type = 'FOREIGN KEY'
+        FROM information_schema.table_constraints WHERE table_schema = $THIS_DATABASE AND constraint_type = 'FOREIGN KEY'
         AND $(at_place "$1") GROUP BY CAST(table_name AS BINARY), table_schema, table_name"
 }
 
@@ -107,9 +107,9 @@ drop_key_statements() { # LETTER
 # that changes definitions only and reads no rows; the rows were consistent when they were saved.
 add_key_statements() { # KEYS
     ask "$DATABASE" "SELECT table_name, constraint_name FROM information_schema.table_constraints
-        WHERE table_schema = DATABASE() AND constraint_type = 'FOREIGN KEY'
+        WHERE table_schema = $THIS_DATABASE AND constraint_type = 'FOREIGN KEY'
         UNION SELECT table_name, index_name FROM information_schema.statistics
-        WHERE table_schema = DATABASE() AND index_name REGEXP '^_belay [0-9]+\$'" >"$SCRATCH/have-keys" || return 1
+        WHERE table_schema = $THIS_DATABASE AND index_name REGEXP '^_belay [0-9]+\$'" >"$SCRATCH/have-keys" || return 1
     awk -F '\t' -f "$HERE/mariadb-names.awk" -f "$HERE/mariadb-keys.awk" "$SCRATCH/have-keys" "$1"
 }
 
@@ -125,7 +125,7 @@ remaining_moves() { # MOVES FROM TO
 
 # Writes file $1, `away|in<TAB>database<TAB>table<TAB>database<TAB>table`: all live tables to place $3, those of $2 in.
 plan_moves() { # MOVES FROM TO
-    ask "$DATABASE" "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()
+    ask "$DATABASE" "SELECT table_name FROM information_schema.tables WHERE table_schema = $THIS_DATABASE
         AND table_type IN $TABLE_TYPES AND table_name NOT REGEXP $OURS ORDER BY table_name" >"$SCRATCH/live-tables" || return 1
     LIVE=$DATABASE FROM=$(place_database "$2") TO=$(place_database "$3") PREFIX=$(place_prefix "$3") \
         awk -F '\t' -f "$HERE/mariadb-names.awk" -f "$HERE/mariadb-moves.awk" -v task=plan -v names="$SCRATCH/names" \

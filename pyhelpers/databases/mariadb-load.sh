@@ -31,7 +31,7 @@ drop_trial() {
 
 refuse_foreign_references() {
     others=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.key_column_usage
-        WHERE referenced_table_schema = DATABASE() AND table_schema <> DATABASE()
+        WHERE referenced_table_schema = $THIS_DATABASE AND table_schema <> $THIS_DATABASE
             AND table_schema NOT LIKE CONCAT(REPLACE(REPLACE($(literal "$BASE"), '_', '\\\\_'), '%', '\\\\%'), '\\\\_\\\\_belay\\\\_%')") ||
         fail 'the server does not answer'
     [ "$others" = 0 ] || fail "tables of other databases have foreign keys to tables of $DATABASE; they would follow the old tables"
@@ -182,6 +182,6 @@ place_is_made() { # LETTER
         is_database "$(place_database "$1")"
     else
         [ "$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.tables
-            WHERE table_schema = DATABASE() AND $(at_place "$1")")" != 0 ]
+            WHERE table_schema = $THIS_DATABASE AND $(at_place "$1")")" != 0 ]
     fi
 }

@@ -21,7 +21,7 @@ mark() {
             (SELECT UNIX_TIMESTAMP() - variable_value FROM information_schema.global_status WHERE variable_name = 'UPTIME'), '-',
             (SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'INNODB_LSN_CURRENT'))
         FROM DUAL WHERE CAST(@@read_only AS CHAR) IN ('0', 'OFF') AND NOT EXISTS (SELECT 1 FROM information_schema.tables
-            WHERE table_schema = DATABASE() AND table_type IN $TABLE_TYPES AND IFNULL(engine, '') <> 'InnoDB'
+            WHERE table_schema = $THIS_DATABASE AND table_type IN $TABLE_TYPES AND IFNULL(engine, '') <> 'InnoDB'
             AND table_name NOT REGEXP $OURS)") || fail "the server's log position could not be read"
     case $mark_place in
     *[0-9]-[1-9]*) echo "mark=$mark_place-$(sha256_of "$SCRATCH/mark-schema" | cut -c 1-16)" ;;

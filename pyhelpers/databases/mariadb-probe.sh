@@ -2,7 +2,7 @@
 # What the server, the account and the sessions are like right now. Sourced by mariadb.sh. Wants mariadb-client.sh.
 
 # Sessions at work in this database, other than our own; the account sees those of others only with PROCESS.
-SESSIONS="id <> CONNECTION_ID() AND db = DATABASE()"
+SESSIONS="id <> CONNECTION_ID() AND db = $THIS_DATABASE"
 AT_WORK="command NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID')"
 
 warn_about() { # SENTENCE STATEMENT: warns with what the statement's rows say, when it has any
@@ -22,7 +22,7 @@ probe() {
     fi
     ask "$DATABASE" "SELECT CONCAT('account=', CURRENT_USER(), '\ndata_bytes=', IFNULL(SUM(data_length + index_length), 0),
         '\ntables=', COUNT(*), '\nbinary_log=', IF(@@log_bin, 'yes', 'no')) FROM information_schema.tables
-        WHERE table_schema = DATABASE() AND table_type IN $TABLE_TYPES AND table_name NOT REGEXP $OURS"
+        WHERE table_schema = $THIS_DATABASE AND table_type IN $TABLE_TYPES AND table_name NOT REGEXP $OURS"
     warn_about_clients
     warn_about_server
     warn_about_tables
@@ -68,7 +68,7 @@ grantee() { # the account as information_schema writes it; the host is what foll
 }
 
 warn_about_tables() {
-    in_database="table_schema = DATABASE() AND table_name NOT REGEXP $OURS"
+    in_database="table_schema = $THIS_DATABASE AND table_name NOT REGEXP $OURS"
     warn_about 'tables whose engine takes no snapshots; rows written to them during a backup may be half in it' "
         SELECT CONCAT(table_name, ' (', engine, ')') FROM information_schema.tables
         WHERE $in_database AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'"
@@ -77,25 +77,25 @@ warn_about_tables() {
         SELECT table_name FROM information_schema.tables WHERE $in_database AND table_type = 'SYSTEM VERSIONED'"
     warn_about 'tables with foreign keys to another database; it is not part of the backup' "
         SELECT DISTINCT table_name FROM information_schema.key_column_usage
-        WHERE $in_database AND referenced_table_schema <> DATABASE()"
+        WHERE $in_database AND referenced_table_schema <> $THIS_DATABASE"
     warn_about 'tables of other databases with foreign keys into this one; a restore will refuse' "
         SELECT DISTINCT CONCAT(table_schema, '.', table_name) FROM information_schema.key_column_usage
-        WHERE referenced_table_schema = DATABASE() AND table_schema <> DATABASE() AND table_schema NOT LIKE '%\\_\\_belay\\_%'"
+        WHERE referenced_table_schema = $THIS_DATABASE AND table_schema <> $THIS_DATABASE AND table_schema NOT LIKE '%\\_\\_belay\\_%'"
     warn_about 'tables that earlier restores keep here (attic); no backup holds them' "
         SELECT CONCAT(LEFT(table_name, 8), '… (', COUNT(*), ')') FROM information_schema.tables
-        WHERE table_schema = DATABASE() AND table_name REGEXP $OURS GROUP BY LEFT(table_name, 8)"
+        WHERE table_schema = $THIS_DATABASE AND table_name REGEXP $OURS GROUP BY LEFT(table_name, 8)"
 }
 
 warn_about_objects() {
     warn_about 'objects whose definer is another account; a restore makes them again only where they changed, and as its own where it must' "
         SELECT CONCAT(n, ' (', d, ')') FROM (
-            SELECT trigger_name n, definer d FROM information_schema.triggers WHERE trigger_schema = DATABASE()
-            UNION ALL SELECT table_name, definer FROM information_schema.views WHERE table_schema = DATABASE()
-            UNION ALL SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = DATABASE()
-            UNION ALL SELECT event_name, definer FROM information_schema.events WHERE event_schema = DATABASE()
+            SELECT trigger_name n, definer d FROM information_schema.triggers WHERE trigger_schema = $THIS_DATABASE
+            UNION ALL SELECT table_name, definer FROM information_schema.views WHERE table_schema = $THIS_DATABASE
+            UNION ALL SELECT routine_name, definer FROM information_schema.routines WHERE routine_schema = $THIS_DATABASE
+            UNION ALL SELECT event_name, definer FROM information_schema.events WHERE event_schema = $THIS_DATABASE
         ) o WHERE d <> CURRENT_USER()"
     warn_about 'events that are enabled; they write even while the app is in maintenance' "
-        SELECT event_name FROM information_schema.events WHERE event_schema = DATABASE() AND status = 'ENABLED'"
+        SELECT event_name FROM information_schema.events WHERE event_schema = $THIS_DATABASE AND status = 'ENABLED'"
 }
 
 busy() {
@@ -136,7 +136,7 @@ stop_sql() {
 # Laravel's list of migrations, `batch<TAB>migration`, sorted; nothing when there is no such table.
 ledger() { # TABLE
     exists=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.tables
-        WHERE table_schema = DATABASE() AND table_name = $(literal "$1")") || fail 'the tables could not be read'
+        WHERE table_schema = $THIS_DATABASE AND table_name = $(literal "$1")") || fail 'the tables could not be read'
     [ "$exists" != 0 ] || return 0
     ask "$DATABASE" "SELECT batch, migration FROM $(identifier "$1")" >"$SCRATCH/ledger" ||
         fail "the table $1 could not be read"
@@ -148,7 +148,7 @@ newest() {
     ask "$DATABASE" "SELECT CONCAT('SELECT ', QUOTE(c.table_name), ', MAX(', c.column_name, ') newest FROM \`',
         REPLACE(c.table_name, '\`', '\`\`'), '\` HAVING newest IS NOT NULL;')
         FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
-        WHERE c.table_schema = DATABASE() AND t.table_type IN $TABLE_TYPES AND c.table_name NOT REGEXP $OURS
+        WHERE c.table_schema = $THIS_DATABASE AND t.table_type IN $TABLE_TYPES AND c.table_name NOT REGEXP $OURS
             AND c.column_name IN ('updated_at', 'created_at') AND c.data_type IN ('datetime', 'timestamp')" >"$SCRATCH/newest.sql" &&
         query "$DATABASE" <"$SCRATCH/newest.sql" >"$SCRATCH/newest" &&
         awk -F '\t' '$2 > newest[$1] { newest[$1] = $2 } END { for (name in newest) print name "\t" newest[name] }' "$SCRATCH/newest" | sort

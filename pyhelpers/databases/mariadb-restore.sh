@@ -68,7 +68,7 @@ choose_places() {
     new_base=$(ask "$DATABASE" 'SELECT LEFT(DATABASE(), 40)') || fail 'the server does not answer'
     new_mode=inside
     ! can_create_database "${new_base}__belay_s_$new_id" || new_mode=database
-    taken=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()
+    taken=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = $THIS_DATABASE
         AND table_name REGEXP '^_b[sau]$(printf '%s' "$new_id" | cut -c 1-4)_'") || fail 'the server does not answer'
     if [ "$taken" != 0 ]; then
         rm -f "$WORK/id"
@@ -83,8 +83,8 @@ choose_places() {
 
 # MySQL wants the names of CHECK constraints to be unique in a database, so two copies of a table can't lie in one.
 refuse_named_checks() {
-    checks=$(ask "$DATABASE" 'SELECT COUNT(*) FROM information_schema.check_constraints
-        WHERE constraint_schema = DATABASE()') || fail 'the server does not answer'
+    checks=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.check_constraints
+        WHERE constraint_schema = $THIS_DATABASE") || fail 'the server does not answer'
     [ "$checks" = 0 ] || fail 'MySQL can load tables with CHECK constraints only into a database of their own, and the' \
         'account may not create one: grant it ALL on databases that begin with the name of this one'
 }

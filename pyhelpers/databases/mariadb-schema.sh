@@ -32,32 +32,32 @@ table_statements() {
         *) index_extra=ignored ;;
         esac
         checks="SELECT 'check', table_name, constraint_name, check_clause FROM information_schema.check_constraints
-            WHERE constraint_schema = DATABASE() AND $1;"
+            WHERE constraint_schema = $THIS_DATABASE AND $1;"
     else
         generated="'', generation_expression"
         default=column_default
         index_extra="CONCAT_WS(' ', is_visible, expression)"
         checks="SELECT 'check', table_name, constraint_name, check_clause, enforced
             FROM information_schema.table_constraints JOIN information_schema.check_constraints
-            USING (constraint_schema, constraint_name) WHERE constraint_schema = DATABASE() AND $1;"
+            USING (constraint_schema, constraint_name) WHERE constraint_schema = $THIS_DATABASE AND $1;"
     fi
     cat <<STATEMENTS
 SELECT 'table', table_name, table_type, engine, row_format,
     IF(table_type = 'SEQUENCE', '', table_collation), TRIM(REPLACE(create_options, 'page_checksum=1', '')), table_comment
-    FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN $TABLE_TYPES AND $1;
+    FROM information_schema.tables WHERE table_schema = $THIS_DATABASE AND table_type IN $TABLE_TYPES AND $1;
 SELECT 'column', t.table_name, column_name, ordinal_position, QUOTE($default), is_nullable, column_type,
     character_set_name, collation_name, extra, $generated, column_comment
     FROM information_schema.columns c JOIN information_schema.tables t
         ON t.table_schema = c.table_schema AND $(same t.table_name c.table_name)
-    WHERE c.table_schema = DATABASE() AND t.table_schema = DATABASE() AND table_type IN $TABLE_TYPES
+    WHERE c.table_schema = $THIS_DATABASE AND t.table_schema = $THIS_DATABASE AND table_type IN $TABLE_TYPES
         AND $(printf '%s' "$1" | sed 's/table_name/t.&/g');
 SELECT 'index', table_name, index_name, seq_in_index, non_unique, column_name, collation, sub_part, index_type,
-    index_comment, $index_extra FROM information_schema.statistics WHERE table_schema = DATABASE() AND $1;
+    index_comment, $index_extra FROM information_schema.statistics WHERE table_schema = $THIS_DATABASE AND $1;
 $checks
 SELECT 'partition', table_name, partition_name, subpartition_name, partition_ordinal_position,
     subpartition_ordinal_position, partition_method, subpartition_method, partition_expression,
     subpartition_expression, partition_description, partition_comment
-    FROM information_schema.partitions WHERE table_schema = DATABASE() AND partition_name IS NOT NULL AND $1;
+    FROM information_schema.partitions WHERE table_schema = $THIS_DATABASE AND partition_name IS NOT NULL AND $1;
 STATEMENTS
 }
 
@@ -67,7 +67,7 @@ sequence_statements() {
     [ "$VENDOR" = mariadb ] || return 0
     ask "$1" "SELECT CONCAT('SELECT ''sequence'', ', QUOTE(table_name), ', start_value, minimum_value, maximum_value, ',
         'increment, cache_size, cycle_option FROM \`', REPLACE(table_name, '\`', '\`\`'), '\`;')
-        FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'SEQUENCE' AND $2;"
+        FROM information_schema.tables WHERE table_schema = $THIS_DATABASE AND table_type = 'SEQUENCE' AND $2;"
 }
 
 object_statements() {
@@ -76,22 +76,22 @@ object_statements() {
     [ "$VENDOR" = mysql ] || algorithm=algorithm
     cat <<STATEMENTS
 SELECT 'database', '', default_character_set_name, default_collation_name
-    FROM information_schema.schemata WHERE schema_name = DATABASE();
+    FROM information_schema.schemata WHERE schema_name = $THIS_DATABASE;
 SELECT 'foreign-key', k.table_name, k.constraint_name, GROUP_CONCAT(k.column_name ORDER BY k.ordinal_position),
-    IF(MAX(k.referenced_table_schema) = DATABASE(), '', MAX(k.referenced_table_schema)),
+    IF(MAX(k.referenced_table_schema) = $THIS_DATABASE, '', MAX(k.referenced_table_schema)),
     MAX(k.referenced_table_name), GROUP_CONCAT(k.referenced_column_name ORDER BY k.ordinal_position),
     MAX(r.update_rule), MAX(r.delete_rule)
     FROM information_schema.key_column_usage k JOIN information_schema.referential_constraints r
     ON r.constraint_schema = k.constraint_schema AND $(same r.constraint_name k.constraint_name)
         AND $(same r.table_name k.table_name)
-    WHERE k.table_schema = DATABASE() AND r.constraint_schema = DATABASE() AND k.referenced_table_name IS NOT NULL AND k.table_name NOT REGEXP $OURS
+    WHERE k.table_schema = $THIS_DATABASE AND r.constraint_schema = $THIS_DATABASE AND k.referenced_table_name IS NOT NULL AND k.table_name NOT REGEXP $OURS
     GROUP BY CAST(k.table_name AS BINARY), CAST(k.constraint_name AS BINARY), k.table_name, k.constraint_name;
 SELECT 'trigger', trigger_name, event_manipulation, event_object_table, action_timing, action_order,
     action_statement, sql_mode, character_set_client, collation_connection, database_collation,
     definer FROM information_schema.triggers
-    WHERE trigger_schema = DATABASE() AND event_object_table NOT REGEXP $OURS;
+    WHERE trigger_schema = $THIS_DATABASE AND event_object_table NOT REGEXP $OURS;
 SELECT 'view', table_name, $body, check_option, security_type, character_set_client, collation_connection,
-    $algorithm, definer FROM information_schema.views WHERE table_schema = DATABASE();
+    $algorithm, definer FROM information_schema.views WHERE table_schema = $THIS_DATABASE;
 SELECT 'routine', r.routine_name, r.routine_type, r.dtd_identifier,
     (SELECT GROUP_CONCAT(CONCAT_WS(' ', p.parameter_mode, p.parameter_name, p.dtd_identifier, p.character_set_name,
         p.collation_name) ORDER BY p.ordinal_position SEPARATOR ', ') FROM information_schema.parameters p
@@ -99,10 +99,10 @@ SELECT 'routine', r.routine_name, r.routine_type, r.dtd_identifier,
             AND p.routine_type = r.routine_type),
     r.routine_definition, r.is_deterministic, r.sql_data_access, r.security_type, r.sql_mode, r.routine_comment,
     r.character_set_client, r.collation_connection, r.database_collation, r.definer
-    FROM information_schema.routines r WHERE r.routine_schema = DATABASE();
+    FROM information_schema.routines r WHERE r.routine_schema = $THIS_DATABASE;
 SELECT 'event', event_name, event_type, execute_at, interval_value, interval_field, starts, ends, time_zone, status,
     on_completion, event_definition, sql_mode, event_comment, character_set_client, collation_connection,
-    database_collation, definer FROM information_schema.events WHERE event_schema = DATABASE();
+    database_collation, definer FROM information_schema.events WHERE event_schema = $THIS_DATABASE;
 STATEMENTS
 }
 
@@ -139,12 +139,12 @@ inventory() {
     cat >"$SCRATCH/statements" <<STATEMENTS
 SELECT CASE table_type WHEN 'SEQUENCE' THEN 'sequence' WHEN 'VIEW' THEN 'view' ELSE 'table' END, table_name
     FROM information_schema.tables
-    WHERE table_schema = DATABASE() AND (table_type = 'VIEW' OR table_type IN $TABLE_TYPES)
+    WHERE table_schema = $THIS_DATABASE AND (table_type = 'VIEW' OR table_type IN $TABLE_TYPES)
         AND table_name NOT REGEXP $OURS;
 SELECT 'trigger', trigger_name FROM information_schema.triggers
-    WHERE trigger_schema = DATABASE() AND event_object_table NOT REGEXP $OURS;
-SELECT LOWER(routine_type), routine_name FROM information_schema.routines WHERE routine_schema = DATABASE();
-SELECT 'event', event_name FROM information_schema.events WHERE event_schema = DATABASE();
+    WHERE trigger_schema = $THIS_DATABASE AND event_object_table NOT REGEXP $OURS;
+SELECT LOWER(routine_type), routine_name FROM information_schema.routines WHERE routine_schema = $THIS_DATABASE;
+SELECT 'event', event_name FROM information_schema.events WHERE event_schema = $THIS_DATABASE;
 STATEMENTS
     query "$DATABASE" --raw <"$SCRATCH/statements" >"$SCRATCH/objects" || return 1
     broken_views "$SCRATCH/objects" >"$SCRATCH/broken" || return 1
@@ -172,7 +172,7 @@ counts_where() {
     {
         echo 'START TRANSACTION WITH CONSISTENT SNAPSHOT;'
         ask "$1" "SELECT CONCAT('SELECT ', QUOTE(table_name), ', COUNT(*) FROM \`', REPLACE(table_name, '\`', '\`\`'), '\`;')
-            FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN $TABLE_TYPES
+            FROM information_schema.tables WHERE table_schema = $THIS_DATABASE AND table_type IN $TABLE_TYPES
                 AND table_type <> 'SEQUENCE' AND $2 ORDER BY table_name;"
     } >"$SCRATCH/statements" || return 1
     query "$1" --raw <"$SCRATCH/statements"

@@ -48,21 +48,21 @@ drop_statements() {
     case $1 in
     routines)
         ask "$DATABASE" "SELECT DISTINCT CONCAT('DROP ', REPLACE(routine_type, ' BODY', ''), ' IF EXISTS \`',
-            REPLACE(routine_name, '\`', '\`\`'), '\`;') FROM information_schema.routines WHERE routine_schema = DATABASE()"
+            REPLACE(routine_name, '\`', '\`\`'), '\`;') FROM information_schema.routines WHERE routine_schema = $THIS_DATABASE"
         ;;
     views)
         sed -n "s/^broken-view$TAB//p" "$2/inventory.tsv" >"$SCRATCH/stay"
-        ask "$DATABASE" "SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE()" >"$SCRATCH/have"
+        ask "$DATABASE" "SELECT table_name FROM information_schema.views WHERE table_schema = $THIS_DATABASE" >"$SCRATCH/have"
         awk 'FILENAME == ARGV[1] { stay[$0]; next } !($0 in stay)' "$SCRATCH/stay" "$SCRATCH/have" |
             sed 's/`/``/g; s/.*/DROP VIEW IF EXISTS `&`;/'
         ;;
     triggers)
         ask "$DATABASE" "SELECT CONCAT('DROP TRIGGER IF EXISTS \`', REPLACE(trigger_name, '\`', '\`\`'), '\`;')
-            FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
+            FROM information_schema.triggers WHERE trigger_schema = $THIS_DATABASE"
         ;;
     events)
         ask "$DATABASE" "SELECT CONCAT('DROP EVENT IF EXISTS \`', REPLACE(event_name, '\`', '\`\`'), '\`;')
-            FROM information_schema.events WHERE event_schema = DATABASE()"
+            FROM information_schema.events WHERE event_schema = $THIS_DATABASE"
         ;;
     esac
 }
