@@ -178,7 +178,7 @@ dump() { # FOLDER
         echo "vendor=$VENDOR"
         echo "server_version=$SERVER_VERSION"
         echo "client_version=$("$DUMP_CLIENT" --version | tr -d '\n')"
-        echo "database=$DATABASE"
+        printf '%s\n' "database=$DATABASE"
         sed -n "s/^broken-view$TAB/warning=the view can not be used as it is and is left out: /p" "$folder/inventory.tsv"
     } | durable "$folder/facts"
     cat "$folder/facts"

@@ -9,24 +9,24 @@ refuse_unmakeable() { # INVENTORY
     trial=$(identifier "$(place_database s)").$(identifier "$(place_prefix s)~trial")
     {
         drop_trial
-        echo "CREATE TABLE $trial (i INT);"
-        ! grep -q "^trigger$TAB" "$1" || echo "CREATE TRIGGER $trial BEFORE INSERT ON $trial FOR EACH ROW SET NEW.i = 1;"
-        echo "DROP TABLE $trial;"
-        ! grep -q "^view$TAB" "$1" || echo "CREATE VIEW $trial AS SELECT 1 AS i; DROP VIEW $trial;"
+        printf '%s\n' "CREATE TABLE $trial (i INT);"
+        ! grep -q "^trigger$TAB" "$1" || printf '%s\n' "CREATE TRIGGER $trial BEFORE INSERT ON $trial FOR EACH ROW SET NEW.i = 1;"
+        printf '%s\n' "DROP TABLE $trial;"
+        ! grep -q "^view$TAB" "$1" || printf '%s\n' "CREATE VIEW $trial AS SELECT 1 AS i; DROP VIEW $trial;"
         ! grep -q -E "^(function|procedure)$TAB" "$1" ||
-            echo "CREATE FUNCTION $trial() RETURNS INT DETERMINISTIC NO SQL RETURN 1; DROP FUNCTION $trial;"
+            printf '%s\n' "CREATE FUNCTION $trial() RETURNS INT DETERMINISTIC NO SQL RETURN 1; DROP FUNCTION $trial;"
         ! grep -q "^event$TAB" "$1" ||
-            echo "CREATE EVENT $trial ON SCHEDULE EVERY 1 YEAR DISABLE DO DO 1; DROP EVENT $trial;"
+            printf '%s\n' "CREATE EVENT $trial ON SCHEDULE EVERY 1 YEAR DISABLE DO DO 1; DROP EVENT $trial;"
     } | query "$DATABASE" 2>"$SCRATCH/errors" && return 0
     drop_trial | query "$DATABASE" --force 2>/dev/null || :
     fail "the account may not make again what the backup holds, nothing was changed: $(reason "$SCRATCH/errors")"
 }
 
 drop_trial() {
-    ! grep -q -E "^(function|procedure)$TAB" "$WORK/load/inventory.tsv" || echo "DROP FUNCTION IF EXISTS $trial;"
-    ! grep -q "^event$TAB" "$WORK/load/inventory.tsv" || echo "DROP EVENT IF EXISTS $trial;"
-    ! grep -q "^view$TAB" "$WORK/load/inventory.tsv" || echo "DROP VIEW IF EXISTS $trial;"
-    echo "DROP TABLE IF EXISTS $trial;"
+    ! grep -q -E "^(function|procedure)$TAB" "$WORK/load/inventory.tsv" || printf '%s\n' "DROP FUNCTION IF EXISTS $trial;"
+    ! grep -q "^event$TAB" "$WORK/load/inventory.tsv" || printf '%s\n' "DROP EVENT IF EXISTS $trial;"
+    ! grep -q "^view$TAB" "$WORK/load/inventory.tsv" || printf '%s\n' "DROP VIEW IF EXISTS $trial;"
+    printf '%s\n' "DROP TABLE IF EXISTS $trial;"
 }
 
 refuse_foreign_references() {
@@ -160,7 +160,7 @@ load_beside() { # FOLDER PAYLOAD WORK
     echo loaded=yes
     echo "mode=$MODE"
     awk -F '\t' '{ rows += $2 } END { printf "tables=%d\nrows=%.0f\n", NR, rows }' "$WORK/load/rows.tsv"
-    echo "shadow=$(place_name s)"
+    printf '%s\n' "shadow=$(place_name s)"
 }
 
 unload() { # WORK

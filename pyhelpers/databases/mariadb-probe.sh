@@ -14,7 +14,7 @@ probe() {
     echo "server_version=$SERVER_VERSION"
     echo "client_version=$("$DUMP_CLIENT" --version | tr -d '\n')"
     echo "vendor=$VENDOR"
-    echo "database=$DATABASE"
+    printf '%s\n' "database=$DATABASE"
     if can_create_database "$(ask "$DATABASE" 'SELECT LEFT(DATABASE(), 40)')__belay_p_00000000"; then
         echo can_create=yes
     else

@@ -28,7 +28,7 @@ rehearse() { # FOLDER PAYLOAD INTO
     trap 'rm -rf "$SCRATCH"' EXIT
     awk -F '\t' '{ rows += $2 } END { printf "tables=%d\nrows=%.0f\n", NR, rows }' "$SCRATCH/rehearsal/load/rows.tsv"
     echo rehearsed=yes
-    echo "into=$INTO"
+    printf '%s\n' "into=$INTO"
     cat "$SCRATCH/rehearsal/warnings"
 }
 

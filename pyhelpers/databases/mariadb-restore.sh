@@ -102,7 +102,7 @@ restore() { # FOLDER PAYLOAD WORK
         exchange "$WORK/restore" s a "$WORK/load"
         drop_empty_shadow
         {
-            echo "attic=$(place_name a)"
+            printf '%s\n' "attic=$(place_name a)"
             awk -F '\t' '{ rows += $2 } END { printf "tables=%d\nrows=%.0f\n", NR, rows }' "$WORK/load/counts.tsv"
             echo restored=yes
             echo "mode=$MODE"
@@ -143,7 +143,7 @@ unrestore() { # WORK
         fi
         exchange "$WORK/unrestore" a u "$WORK/restore/saved"
         {
-            echo "attic=$(place_name u)"
+            printf '%s\n' "attic=$(place_name u)"
             echo unrestored=yes
             echo "mode=$MODE"
             [ -z "$WARNING" ] || echo "warning=$WARNING"
