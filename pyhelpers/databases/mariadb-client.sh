@@ -49,12 +49,14 @@ identifier() { printf '`%s`' "$(printf '%s' "$1" | sed 's/`/``/g')"; }
 
 literal() { printf "'%s'" "$(printf '%s' "$1" | sed "s/\\\\/\\\\\\\\/g; s/'/''/g")"; }
 
-# The statement that opens each session. GUARD, when set, takes this restore's named lock, and fails without it: a
-# client that an earlier, killed run left behind can then never work beside us. Sessions that fill a copy side by side
-# have a lock each, GUARD.0, GUARD.1 and so on (mariadb-fill.sh). FENCE, when set, is one more condition.
+# The statement that opens each session. Checks are off: a row that breaks one got in while they were off, and is to come
+# back. GUARD, when set, takes this restore's named lock, and fails without it: a client that an earlier, killed run left
+# behind can then never work beside us. Sessions that fill a copy side by side have a lock each, GUARD.0, GUARD.1 and so on
+# (mariadb-fill.sh). FENCE, when set, is one more condition.
 opening() {
     printf "SET SESSION sql_mode = '', time_zone = '+00:00', lock_wait_timeout = 60, group_concat_max_len = 16777216, "
     printf 'foreign_key_checks = 0, unique_checks = 0 /*M!100508 , max_statement_time = 0 */'
+    printf ' /*M!100201 , check_constraint_checks = 0 */'
     [ -z "${GUARD:-}" ] || printf ", @belay = IF(GET_LOCK('%s', 20) = 1 AND %s, 1, (SELECT 1 UNION SELECT 2))" "$GUARD" "${FENCE:-1}"
 }
 
