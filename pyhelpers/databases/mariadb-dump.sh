@@ -205,9 +205,19 @@ prove() { # FOLDER PAYLOAD SHA256
     [ "$whole" = yes ] || fail "the payload $2 is incomplete or damaged: $(head -n 1 "$SCRATCH/errors")"
     [ ! -s "$SCRATCH/failed" ] || fail "the payload $2 is damaged: $(cat "$SCRATCH/failed")"
     expected=$(grep -c -E "^(table|sequence)$TAB" "$1/inventory.tsv") || :
-    [ "$(cat "$SCRATCH/proof")" = "tables=$expected" ] || fail "the payload $2 doesn't hold the $expected tables it should"
+    [ "$(head -n 1 "$SCRATCH/proof")" = "tables=$expected" ] || fail "the payload $2 doesn't hold the $expected tables it should"
+    refuse_too_long "$(sed -n 's/^longest=//p' "$SCRATCH/proof")"
     echo 'verified=bytes'
     cat "$SCRATCH/proof"
+}
+
+# A row of a blob is twice as long in a dump as it came in (--hex-blob), and the server takes no statement that is longer
+# than its max_allowed_packet: it would refuse the restore. 1 KiB is for the longer name that a table may get meanwhile.
+refuse_too_long() { # BYTES of the longest statement
+    packet=$(ask "$DATABASE" 'SELECT @@max_allowed_packet') || fail 'the server does not answer'
+    [ "$1" -le $((packet - 1024)) ] ||
+        fail "the payload holds a row that is $1 bytes long as SQL, and this server takes $packet (max_allowed_packet), so no" \
+            "restore could load it: set max_allowed_packet to $((($1 / 1048576 + 2)))M or more in the server's settings"
 }
 
 known_payload() { # only names that dump gives

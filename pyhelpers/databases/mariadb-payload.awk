@@ -5,7 +5,7 @@
 # stands inside a line is checked too (TASK=make and rows): one statement per line, no name of another database, no
 # comment that could hide one from this reader and not from the server.
 #
-# Environment: TASK    check: only read; prints tables=N
+# Environment: TASK    check: only read; prints tables=N, and longest=BYTES of the longest INSERT
 #                      make: print the SQL that makes the tables, without foreign keys and late indexes; the lines of
 #                      rows may be missing, and all after the tables is left out
 #                      rows: print the SQL that fills the tables, job number JOB's share of it; all jobs read all
@@ -230,7 +230,7 @@ END {
         if (part != "end" && TASK != "make")
             refuse("is the last one, but not the end: the dump was cut")
         if (TASK == "check")
-            print "tables=" (tables + 0)
+            printf "tables=%d\nlongest=%.0f\n", tables, longest
         if (TASK == "rows" && JOB == 0)
             put_late_indexes()
     }

@@ -31,10 +31,11 @@ function begin_rows(   identifier, rest) {
         refuse("isn't an INSERT of rows")
     if (own)
         print "INSERT INTO " made[table] rest
+    statement = length($0) + 1
     begun = at
     at += length(rest)
     if (state != "rows")
-        size[table] += at - begun
+        end_rows()
 }
 
 # Rows that hold nothing but literals, as nearly all do, are known by one look. Very long lines are not: an awk without
@@ -43,6 +44,7 @@ function in_rows() {
     if (substr($0, 1, 1) != "(")
         refuse("isn't a row")
     at += length($0)
+    statement += length($0) + 1
     if (own) {
         if (length($0) > 65536 || $0 !~ /^[(](NULL|0x[0-9A-F]+|-?[0-9.]+([eE][-+]?[0-9]+)?|(_binary )?('([^'\\]|\\.)*')+)(,(NULL|0x[0-9A-F]+|-?[0-9.]+([eE][-+]?[0-9]+)?|(_binary )?('([^'\\]|\\.)*')+))*[)][,;]$/)
             check_rows($0)
@@ -50,8 +52,14 @@ function in_rows() {
     }
     if (substr($0, length($0)) == ";") {
         state = ""
-        size[table] += at - begun
+        end_rows()
     }
+}
+
+function end_rows() {
+    size[table] += at - begun
+    if (statement > longest)
+        longest = statement
 }
 
 function stop_when_another_failed(   line) {
