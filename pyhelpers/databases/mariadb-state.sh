@@ -128,24 +128,29 @@ make_objects() {
 # --- the proof at the end ---------------------------------------------------------------------------------------------
 
 # Compares the live schema with state $1, differences to file $2: `-` is missing, `+` is too much. Broken views of the
-# state and definers that the server refused only give warnings. Status 1: the schema can't be read.
+# state, definers that the server refused and events whose time is over only give warnings. Status 1: the schema can't be
+# read.
 find_differences() {
     schema_text >"$SCRATCH/have-schema" || return 1
+    grep "^event$TAB" "$SCRATCH/have-schema" >"$SCRATCH/have-lines" || :
+    rm -f "$SCRATCH/over"
+    awk -F '\t' -v OFS='\t' -v over="$SCRATCH/over" -f "$HERE/mariadb-over.awk" "$SCRATCH/have-lines" "$1/schema.txt" \
+        >"$SCRATCH/want-schema" || return 1
     for side in want have; do
-        file=$SCRATCH/have-schema
-        [ "$side" = have ] || file=$1/schema.txt
         awk -F '\t' -v OFS='\t' -v definers="$DEFINERS" '
             FILENAME == ARGV[1] { if ($1 == "broken-view") broken[$2]; next }
             $1 == "view" && $2 in broken { next }
             definers == "gone" && /^(view|trigger|routine|event)\t/ { sub(/\t[^\t]*$/, "") }
-            { print }' "$1/inventory.tsv" "$file" | sort >"$SCRATCH/$side-comparable"
+            { print }' "$1/inventory.tsv" "$SCRATCH/$side-schema" | sort >"$SCRATCH/$side-comparable"
     done
     {
         comm -23 "$SCRATCH/want-comparable" "$SCRATCH/have-comparable" | sed 's/^/- /'
         comm -13 "$SCRATCH/want-comparable" "$SCRATCH/have-comparable" | sed 's/^/+ /'
     } >"$2"
+    [ ! -s "$SCRATCH/over" ] ||
+        WARNING="the time of these events is over, so they do not run again: $(tr '\n' ' ' <"$SCRATCH/over")"
     [ "$DEFINERS" = kept ] ||
-        WARNING='this account may create objects only as its own: definers of views, routines, triggers or events were replaced'
+        WARNING=${WARNING:+$WARNING; }'this account may create objects only as its own: definers of views, routines, triggers or events were replaced'
 }
 
 compare_with_state() { # STATE FILE, after the swap
