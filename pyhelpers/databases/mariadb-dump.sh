@@ -88,6 +88,7 @@ dump_objects() {
     fi
 }
 
+# The dump client looks for ever for a delimiter that isn't in an event with `;;` (MariaDB 10.11), and a deploy with it.
 # Names with control characters would make lines of structure out of data (and CVE-2026-86047 out of a comment).
 refuse_undumpable() {
     unprintable=$(ask "$DATABASE" "SELECT COUNT(*) FROM (
