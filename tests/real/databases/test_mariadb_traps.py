@@ -139,7 +139,9 @@ def test_a_neighbour_whose_name_differs_in_case_only_is_another_database(server:
     shop.facts("unrestore", tmp_path / "work")
     shop.facts("attic-drop", tmp_path / "work")
     assert server.query(f"SELECT * FROM {neighbour}.ids") == [(1, 2)]
-    assert len(server.query(f"SHOW TRIGGERS FROM {neighbour}")) == len(server.query(f"SHOW EVENTS FROM {neighbour}")) == 1
+    assert (
+        len(server.query(f"SHOW TRIGGERS FROM {neighbour}")) == len(server.query(f"SHOW EVENTS FROM {neighbour}")) == 1
+    )
     server.execute(f"DROP DATABASE {neighbour}")
 
 
@@ -160,7 +162,9 @@ def test_a_database_with_a_backslash_in_its_name_comes_back(server: Mariadb, tmp
     write_conn(shop.conn, server, database=name, user=shop.user, password=shop.password)
     shop = replace(shop, database=name)
     execute(shop, "CREATE TABLE t (id int PRIMARY KEY)", "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET @i = 1")
-    execute(shop, "CREATE SEQUENCE s", "CREATE TABLE u (id int DEFAULT nextval(s))", "CREATE VIEW v AS SELECT id FROM t")
+    execute(
+        shop, "CREATE SEQUENCE s", "CREATE TABLE u (id int DEFAULT nextval(s))", "CREATE VIEW v AS SELECT id FROM t"
+    )
     before = read(shop)
     payload = shop.dump()
     execute(shop, "DROP TABLE u", "INSERT INTO t VALUES (1)")
