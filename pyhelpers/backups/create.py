@@ -6,6 +6,7 @@ takes the parts one by one: until `seal` has written the manifest there is only 
 
 from __future__ import annotations
 
+import calendar
 import secrets
 import shlex
 import time
@@ -21,6 +22,7 @@ from pyhelpers.errors import CommandFailed, NothingChanged
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import StepEnd
 
+_NAME_TIME = "%Y%m%dT%H%M%SZ"
 DUMP_SECONDS = 6 * 3600  # GitHub's own limit for a job
 
 
@@ -128,7 +130,7 @@ def draft(
     """
     started = time.monotonic()
     begun = utc()
-    stamp = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(8)}"
+    stamp = f"{_time_for_name(deploy, catalogue)}-{secrets.token_hex(8)}"
     incoming = f"{catalogue.folder}/.incoming-{stamp}"
     probe = database.probe()
     noted = mark(database)  # after the probe, which may write to find out what it may do
@@ -160,6 +162,28 @@ def draft(
         seconds=time.monotonic() - started,
         mark=noted,
     )
+
+
+def _time_for_name(deploy: Stepper, catalogue: Catalogue) -> str:
+    """Return the time of now, or the second after the newest backup's name: names tell which backup is the newest.
+
+    A runner whose clock is ahead leaves names from the future; a backup named before those would be let go at once.
+    """
+    now = time.strftime(_NAME_TIME, time.gmtime())
+    newest = max((one.name.partition("-")[0] for one in catalogue.all()), default="")
+    if newest < now:
+        return now
+    try:
+        after = time.gmtime(calendar.timegm(time.strptime(newest, _NAME_TIME)) + 1)
+    except ValueError:  # no name of ours, but one that a manifest may have
+        return newest
+    if newest > now:
+        deploy.story.warning(
+            f"the newest backup's name says {newest}, which is still to come: this runner's clock is behind, or that of "
+            "an earlier one was ahead. This backup is named after it; `created` in its manifest has the time of now.",
+            title="A clock is wrong",
+        )
+    return time.strftime(_NAME_TIME, after)
 
 
 def load(deploy: Stepper, database: Database, made: Draft, *, twin: str = "") -> Draft:

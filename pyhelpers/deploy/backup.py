@@ -94,6 +94,16 @@ def _make(wanted: Wanted, deploy: Transaction) -> Made:
     loaded = wanted.verify == "loaded"
     if loaded:
         check_twin(database)
-    backup = back_up_in(deploy, database, catalogue, app, wanted.trace, compression=wanted.compression, loaded=loaded)
-    prune(deploy, catalogue, wanted.keep, deployments=way_back(agent.history()))
+    backup = back_up_in(
+        deploy,
+        database,
+        catalogue,
+        app,
+        wanted.trace,
+        compression=wanted.compression,
+        loaded=loaded,
+        way_back=not others,
+    )
+    # This one isn't in the history yet.
+    prune(deploy, catalogue, wanted.keep, deployments=[*way_back(agent.history()), deploy.deployment])
     return Made(backup=backup, pending=pending)
