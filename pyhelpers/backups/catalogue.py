@@ -10,6 +10,8 @@ from pyhelpers.backups.manifest import Manifest, check_name
 from pyhelpers.errors import BadInput
 from pyhelpers.hosts.agent import Agent
 
+LATEST = "latest"  # in place of a name
+
 # Each manifest behind a line that can't be in one; one call for all of them.
 _LIST = r"""
 for folder in "$1"/*/; do
@@ -41,14 +43,15 @@ class Catalogue:
                 found.append(manifest)
         return sorted(found, key=lambda manifest: manifest.name, reverse=True)
 
-    def get(self, name: str) -> Manifest:
-        """Return the backup called `name`, or the newest proven one for `latest`; raises `BadInput`, naming the nearest."""
+    def get(self, name: str, *, database: str = "") -> Manifest:
+        """Return the backup called `name`; for `latest` the newest proven one, of `database` where that is given.
+
+        Raises `BadInput`, naming the nearest. By its name a backup of another database is found as well: the database may
+        have got another name since, or a file another place.
+        """
         every = self.all()
-        if name == "latest":
-            proven = [manifest for manifest in every if manifest.proven()]
-            if not proven:
-                raise BadInput("backup-filename", "there is no proven backup on this host yet")
-            return proven[0]
+        if name == LATEST:
+            return _latest([manifest for manifest in every if manifest.proven()], database)
         check_name(name)
         for manifest in every:
             if manifest.name == name:
@@ -59,6 +62,19 @@ class Catalogue:
     def path(self, manifest: Manifest) -> str:
         """Return the backup's folder."""
         return f"{self.folder}/{manifest.name}"
+
+
+def _latest(proven: Sequence[Manifest], database: str) -> Manifest:
+    if not proven:
+        raise BadInput("backup-filename", "there is no proven backup on this host yet")
+    found = next((manifest for manifest in proven if not database or manifest.is_of(database)), None)
+    if found is None:
+        raise BadInput(
+            "backup-filename",
+            f"there is no proven backup of {database} on this host",
+            remedy=f"The newest is {proven[0].name}, of {proven[0].database}: give its name if you mean that one.",
+        )
+    return found
 
 
 def nearest_to(name: str, names: Sequence[str], *, count: int = 5) -> list[str]:

@@ -251,6 +251,7 @@ def seal(
         migration_batch=batch,
         seconds=round(made.seconds, 3),
         previous=previous[0].digest if previous else "",
+        database=made.probe.get("database", ""),
     )
     path = catalogue.path(manifest)
     argv = deploy.agent.scripts.argv("seal.sh", made.folder, path)

@@ -20,7 +20,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(
         ("name", "created", "engine", "payload", "sha256", "verification", "schema_sha256", "deployment"), str
     ),
-    **dict.fromkeys(("server_version", "client_version", "flags", "git_sha", "previous"), str),
+    **dict.fromkeys(("server_version", "client_version", "flags", "git_sha", "previous", "database"), str),
     **dict.fromkeys(("bytes", "migration_batch"), int),
     **dict.fromkeys(("tables", "inventory", "consistency"), dict),
     "seconds": (int, float),
@@ -74,6 +74,7 @@ class Manifest:
     migration_batch: int = 0
     seconds: float = 0.0
     previous: str = ""  # hash of the manifest before this one: a missing link is found
+    database: str = ""  # its name, or the path of its file; a host may hold backups of several
     version: int = VERSION
 
     def to_json(self) -> str:
@@ -110,6 +111,10 @@ class Manifest:
     def rows(self) -> int:
         """All rows of all tables."""
         return sum(self.tables.values())
+
+    def is_of(self, database: str) -> bool:
+        """Whether it is a backup of `database`, by its name or its file's path; one that doesn't say may be."""
+        return self.database in {"", database}
 
     def proven(self, level: str = "bytes") -> bool:
         """Whether the backup was proven at least this far."""

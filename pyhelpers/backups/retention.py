@@ -26,10 +26,20 @@ def counting(backups: Sequence[Manifest], *, keep: int) -> list[Manifest]:
 def expired(backups: Sequence[Manifest], *, keep: int, pinned: frozenset[str] = frozenset()) -> list[str]:
     """Return the names of the backups that may be deleted, newest first: what is older than the newest `keep` that count.
 
-    Only those of `counting` count, so that a row of failed or empty ones can't push out a good one; fewer than `keep`
+    Each database is looked at by itself, so that backups of one never push out those of another. Only those of `counting` count, so that a row of failed or empty ones can't push out a good one; fewer than `keep`
     of them, and nothing goes. The newest of the highest level of proof stays however old it is. The last proven one is
     never returned (P4). `backups` may come in any order.
     """
+    databases = {(one.engine, one.database) for one in backups}
+    gone = [
+        name
+        for database in databases
+        for name in _expired([one for one in backups if (one.engine, one.database) == database], keep, pinned)
+    ]
+    return sorted(gone, reverse=True)
+
+
+def _expired(backups: Sequence[Manifest], keep: int, pinned: frozenset[str]) -> list[str]:
     newest_first = sorted(backups, key=lambda one: one.name, reverse=True)
     kept = counting(newest_first, keep=keep)[: max(keep, 1)]
     if len(kept) < max(keep, 1):

@@ -11,7 +11,7 @@ from pyhelpers.backups.create import Backup
 from pyhelpers.backups.retention import prune
 from pyhelpers.deploy.backup_phases import check_twin
 from pyhelpers.deploy.cancellation import Cancellation
-from pyhelpers.deploy.find_database import database_from_url, open_database
+from pyhelpers.deploy.find_database import OTHER, OWN, database_from_url, is_the_apps, open_database
 from pyhelpers.deploy.phases import let_go
 from pyhelpers.deploy.piecewise import back_up as back_up_in
 from pyhelpers.deploy.piecewise import check_not_ended, find_site, join, open_transaction
@@ -76,7 +76,9 @@ def _make(wanted: Wanted, deploy: Transaction) -> Made:
     agent = deploy.agent
     app = App(site=find_site(agent, wanted.path), agent=agent, folder=deploy.folder)
     url = wanted.database_url
-    database = database_from_url(deploy, url) if url else open_database(app, deploy)
+    # In a transaction that the job left open, the way back is that of the app's own database.
+    others = bool(url) and deploy.joined and not is_the_apps(app, deploy, url)
+    database = database_from_url(deploy, url, folder=OTHER if others else OWN) if url else open_database(app, deploy)
     if database is None:
         raise NothingChanged(
             f"no database is configured in {app.site.env_file} on {agent.host.name}",

@@ -16,7 +16,9 @@ from pyhelpers.hosts.status import Status
 def loss_of(agent: Agent, status: Status, path: str) -> Loss:
     """Return what restoring the held deploy's own backup would throw away; raises `BadInput` when it made none."""
     folder = agent.folder(status.deployment)
-    made = [one for one in Catalogue(agent, f"{path}/.belay/backups").all() if one.deployment == status.deployment]
+    name = agent.read("cat", f"{folder}/database/database").strip()
+    every = Catalogue(agent, f"{path}/.belay/backups").all()
+    made = [one for one in every if one.deployment == status.deployment and one.is_of(name)]
     if not made:
         raise BadInput(
             "database",

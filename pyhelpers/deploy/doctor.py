@@ -14,7 +14,7 @@ from pyhelpers.backups.manifest import Manifest
 from pyhelpers.databases.engine import Database, facts_in, number_in
 from pyhelpers.deploy.cancellation import Cancellation
 from pyhelpers.deploy.capacity import estimates, need_of, room
-from pyhelpers.deploy.find_database import open_database
+from pyhelpers.deploy.find_database import LOCAL, open_database
 from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.settings import Trace
 from pyhelpers.deploy.timeline import spans
@@ -25,7 +25,6 @@ from pyhelpers.hosts.agent import Agent
 HOST_FACTS = Path(__file__).with_name("doctor.sh")
 # As /proc/mounts names them (a FUSE file system as `fuse.NAME`); the agent itself refuses by what `stat -f` says.
 NETWORK = re.compile(r"(nfs|smb|cifs|afs|ceph|lustre|9p|fuse\.(sshfs|glusterfs|s3fs|rclone|ceph|davfs)|davfs|beegfs)")
-LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})  # an empty name: a socket
 RECENT = 10  # deploys whose journals are read
 # Nothing in the app's folder but what a deploy, or a person before the first one, makes beside the code.
 NO_CODE = 'cd "$1" && ! ls -A | grep -qvxE "shared|releases|lost\\+found|[.]belay"'

@@ -176,15 +176,17 @@ def back_up(
     *,
     compression: str = "auto",
     loaded: bool = False,
+    way_back: bool = True,
 ) -> Backup:
     """Make a proven backup inside a transaction; in one that a job left open, leave the way back to it as well.
 
     The user's own step will migrate next. If the job dies then, only this undo can make schema and code a pair again; a
-    backup that was `loaded` keeps the copy for it. A second backup in the same transaction changes nothing of that.
+    backup that was `loaded` keeps the copy for it. A second backup in the same transaction changes nothing of that, nor
+    does one of another database than the app's (not `way_back`).
     """
     ledger = database.ledger()
     batch = max((int(line.split("\t")[0]) for line in ledger.splitlines() if line), default=0)
-    first = deploy.joined and not deploy.agent.ask(["test", "-e", f"{deploy.folder}/ops/migrate"]).ok
+    first = way_back and deploy.joined and not deploy.agent.ask(["test", "-e", f"{deploy.folder}/ops/migrate"]).ok
     backup = create(
         deploy,
         database,

@@ -14,7 +14,7 @@ from typing import Any
 
 from pyhelpers.app.app import App
 from pyhelpers.app.page import Page
-from pyhelpers.backups.catalogue import Catalogue
+from pyhelpers.backups.catalogue import LATEST, Catalogue
 from pyhelpers.backups.create import create
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.clock import utc
@@ -134,6 +134,8 @@ def _within(
     database = _database(app, deploy)
     if wanted.foreign:
         backup = _adopt(deploy, database, catalogue, wanted.backup)
+    if backup is not None:
+        backup = _of_this(backup, wanted, deploy, database, catalogue)
     outcome.backup = backup.name if backup is not None else ""
     if backup is not None and engine_named(backup.engine) != database.engine:
         raise BadInput("backup-filename", f"is of {backup.engine}, and the app's database is {database.engine.name}")
@@ -147,6 +149,21 @@ def _within(
         source = _undo_of(agent, database, catalogue, undone) if backup is None else _of(backup)
         _tell_others(deploy)
         _replace(deploy, app, database, source, wanted.accept_loss, outcome)
+
+
+def _of_this(
+    backup: Manifest, wanted: Wanted, deploy: Transaction, database: Database, catalogue: Catalogue
+) -> Manifest:
+    """Return the backup that is meant; `latest` is the newest of the app's own database. Warns of one of another."""
+    name = name_of(deploy.agent, database)
+    if wanted.backup == LATEST:
+        return catalogue.get(LATEST, database=name)
+    if not backup.is_of(name):
+        deploy.story.warning(
+            f"{backup.name} is a backup of {backup.database}, and the app's database is {name}",
+            title="Another database",
+        )
+    return backup
 
 
 def _tell_others(deploy: Transaction) -> None:

@@ -21,7 +21,7 @@ from pyhelpers.databases.engine import Database, engine_named
 from pyhelpers.deploy.cancellation import Cancellation
 from pyhelpers.deploy.decision import leave, loss_of
 from pyhelpers.deploy.find_database import open_database
-from pyhelpers.deploy.go_back import Restored, Source, Way, go_back, services_of
+from pyhelpers.deploy.go_back import Restored, Source, Way, go_back, name_of, services_of
 from pyhelpers.deploy.loss import accepted, loss_between, tell
 from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.settings import Trace
@@ -244,10 +244,11 @@ def backup_for(wanted: Wanted, agent: Agent, status: Status, database: Database 
     if wanted.database == "never" or database is None:
         return None
     if wanted.backup:
-        return catalogue.get(wanted.backup)
+        return catalogue.get(wanted.backup, database=name_of(agent, database))
     # Undoing a rollback: the rows of the backup that it restored are what "now" is measured against.
     origin = status.owner.get("of", status.deployment)
-    made = next((manifest for manifest in catalogue.all() if manifest.deployment == origin), None)
+    name = name_of(agent, database)
+    made = next((one for one in catalogue.all() if one.deployment == origin and one.is_of(name)), None)
     if made is None and agent.ask(["test", "-f", f"{agent.folder(status.deployment)}/ops/migrate/pid"]).ok:
         raise NothingChanged(
             f"{status.deployment} migrated, and its backup is gone",
