@@ -59,7 +59,7 @@ make_adopted() {
     adopted_id=$(random_hex)
     ADOPTED=$(ask "$LIVE" 'SELECT LEFT(DATABASE(), 40)')__belay_d_$adopted_id
     printf '%s\n' "$ADOPTED" | durable "$FOLDER/.adopting"
-    can_create_database "$ADOPTED" ||
+    can_create_database "$ADOPTED" 2>/dev/null ||
         fail "adopting a dump needs a database of its own, and the account may not create one: grant it ALL on databases that begin with the name of $LIVE and __belay_"
     CHARSET=$(ask "$LIVE" "SELECT CONCAT('CHARACTER SET ', default_character_set_name, ' COLLATE ', default_collation_name)
         FROM information_schema.schemata WHERE schema_name = $THIS_DATABASE") || fail 'the server does not answer'

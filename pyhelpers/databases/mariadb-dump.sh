@@ -156,6 +156,9 @@ dump() { # FOLDER
     counts >"$SCRATCH/counts-after.tsv" || fail 'the rows could not be counted again'
     schema_text >"$SCRATCH/schema-after.txt" || fail 'the schema could not be read again'
     cmp -s "$SCRATCH/schema.txt" "$SCRATCH/schema-after.txt" || fail 'the schema changed during the dump; try again'
+    data_bytes=$(ask "$DATABASE" "SELECT IFNULL(SUM(data_length + index_length), 0) FROM information_schema.tables
+        WHERE table_schema = $THIS_DATABASE AND table_type IN $TABLE_TYPES AND table_name NOT REGEXP $OURS") ||
+        fail 'the size of the tables could not be read'
     counts_exact=yes
     cmp -s "$SCRATCH/counts.tsv" "$SCRATCH/counts-after.tsv" || counts_exact=no
     checksums_after_dump "$folder" >"$SCRATCH/checksum-facts"
@@ -176,6 +179,7 @@ dump() { # FOLDER
         echo "counts_exact=$counts_exact"
         cat "$SCRATCH/checksum-facts"
         awk -F '\t' '{ rows += $2 } END { printf "tables=%d\nrows=%.0f\n", NR, rows }' "$folder/counts.tsv"
+        echo "data_bytes=$data_bytes"
         echo "vendor=$VENDOR"
         echo "server_version=$SERVER_VERSION"
         echo "client_version=$("$DUMP_CLIENT" --version | tr -d '\n')"

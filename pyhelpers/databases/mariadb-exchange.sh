@@ -175,6 +175,7 @@ exchange() { # FOLDER FROM TO STATE
     if [ ! -f "$1/prepared" ]; then
         save_state "$1/saved"
         make_place "$3" || fail 'the attic could not be made'
+        refuse_unmakeable "$1/saved/inventory.tsv" "$3" # or the triggers that are about to go might not come again
         echo yes | durable "$1/prepared"
     fi
     if [ ! -f "$1/swapped" ]; then

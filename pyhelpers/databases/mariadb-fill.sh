@@ -7,6 +7,7 @@
 
 JOBS_MOST=4 # end_earlier_session knows as many
 CHUNK_BYTES=${BELAY_LOAD_CHUNK:-8388608} # of rows that one job takes at a time
+NO_DUMP='holds what no dump holds'
 SMALL_BYTES=2097152 # a payload below that isn't worth a second session
 
 fill_shadow() { # FOLDER PAYLOAD
@@ -30,8 +31,21 @@ fill_shadow() { # FOLDER PAYLOAD
 
 only_broken_views() { [ "$1" = views ] && ! grep -q "^view$TAB" "$WORK/load/inventory.tsv"; } # CLASS
 
+# When the server refuses, or dies (MariaDB 10.11 does on a full disk), all that feeds it fails too: the cause is told alone.
 fill_failed() { # PAYLOAD
-    fail "loading $1 failed, the live database is untouched: $(cat "$SCRATCH"/errors* | reason -) $(sort -u "$SCRATCH/failed" | tr '\n' ' ')"
+    why=$(cat "$SCRATCH"/errors* | reason -)
+    if [ -z "$why" ] || grep -q "$NO_DUMP" "$SCRATCH/failed"; then
+        why="$why $(sort -u "$SCRATCH/failed" | tr '\n' ' ')"
+    fi
+    fail "loading $1 failed, the live database is untouched: $why$(full_disk_hint "$why")"
+}
+
+full_disk_hint() { # REASON
+    case $1 in
+    *' full'* | *'No more room'* | *'No space left'* | *'ERROR 1180'* | *'ERROR 2006'* | *'ERROR 2013'*)
+        echo " (is the server's disk full?)"
+        ;;
+    esac
 }
 
 # Sets JOBS: one for each processor, 2 to 4; BELAY_LOAD_JOBS says it otherwise.
@@ -73,8 +87,14 @@ unpacked() { decompress "$1" || echo 'it does not decompress' >>"$SCRATCH/failed
 read_as() { # TASK
     TASK=$1 SOURCE=${source:-${LIVE:-$DATABASE}} TARGET=$DATABASE PLACE=$place PREFIX=$(place_prefix s) \
         NAMES=$WORK/names.s KEYS=$WORK/load/keys.tsv COLUMNS=$WORK/load/columns.sql OBJECTS=$WORK/load/objects.sql \
-        LATE=$SCRATCH/late JOB=$JOB JOBS=$JOBS CHUNK=$CHUNK_BYTES STOP=$SCRATCH/failed read_payload ||
-        echo 'it is incomplete or holds what no dump holds' >>"$SCRATCH/failed"
+        LATE=$SCRATCH/late JOB=$JOB JOBS=$JOBS CHUNK=$CHUNK_BYTES STOP=$SCRATCH/failed read_payload || {
+        # 3: the reader refused a line, or another job has failed. Else nobody takes what it writes any more.
+        if [ $? -eq 3 ] && [ ! -s "$SCRATCH/failed" ]; then
+            echo "it is incomplete or $NO_DUMP" >>"$SCRATCH/failed"
+        else
+            echo 'its reader was cut off' >>"$SCRATCH/failed"
+        fi
+    }
 }
 
 # The lines of rows are left out without a look: the jobs look at them. In a table's definition a line may begin with

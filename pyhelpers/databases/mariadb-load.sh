@@ -4,11 +4,12 @@
 # `load` stops when the copy is proven, and `restore` with the same work folder then only swaps; without it, restore
 # loads first. `unload` drops a copy that no restore has begun to use.
 
-# Objects that this account could not make again after the swap are a reason not to swap: tries one of each kind.
-refuse_unmakeable() { # INVENTORY
-    trial=$(identifier "$(place_database s)").$(identifier "$(place_prefix s)~trial")
+# Objects that this account could not make again after the swap, or for which the server has no room, are a reason not to
+# swap: tries one of each kind, at place $2.
+refuse_unmakeable() { # INVENTORY LETTER
+    trial=$(identifier "$(place_database "$2")").$(identifier "$(place_prefix "$2")~trial")
     {
-        drop_trial
+        drop_trial "$1"
         printf '%s\n' "CREATE TABLE $trial (i INT);"
         ! grep -q "^trigger$TAB" "$1" || printf '%s\n' "CREATE TRIGGER $trial BEFORE INSERT ON $trial FOR EACH ROW SET NEW.i = 1;"
         printf '%s\n' "DROP TABLE $trial;"
@@ -18,14 +19,14 @@ refuse_unmakeable() { # INVENTORY
         ! grep -q "^event$TAB" "$1" ||
             printf '%s\n' "CREATE EVENT $trial ON SCHEDULE EVERY 1 YEAR DISABLE DO DO 1; DROP EVENT $trial;"
     } | query "$DATABASE" 2>"$SCRATCH/errors" && return 0
-    drop_trial | query "$DATABASE" --force 2>/dev/null || :
-    fail "the account may not make again what the backup holds, nothing was changed: $(reason "$SCRATCH/errors")"
+    drop_trial "$1" | query "$DATABASE" --force 2>/dev/null || :
+    fail "the account may not make again what the backup holds, nothing was changed: $(reason "$SCRATCH/errors")$(full_disk_hint "$(reason "$SCRATCH/errors")")"
 }
 
-drop_trial() {
-    ! grep -q -E "^(function|procedure)$TAB" "$WORK/load/inventory.tsv" || printf '%s\n' "DROP FUNCTION IF EXISTS $trial;"
-    ! grep -q "^event$TAB" "$WORK/load/inventory.tsv" || printf '%s\n' "DROP EVENT IF EXISTS $trial;"
-    ! grep -q "^view$TAB" "$WORK/load/inventory.tsv" || printf '%s\n' "DROP VIEW IF EXISTS $trial;"
+drop_trial() { # INVENTORY
+    ! grep -q -E "^(function|procedure)$TAB" "$1" || printf '%s\n' "DROP FUNCTION IF EXISTS $trial;"
+    ! grep -q "^event$TAB" "$1" || printf '%s\n' "DROP EVENT IF EXISTS $trial;"
+    ! grep -q "^view$TAB" "$1" || printf '%s\n' "DROP VIEW IF EXISTS $trial;"
     printf '%s\n' "DROP TABLE IF EXISTS $trial;"
 }
 
@@ -63,12 +64,35 @@ load_shadow() { # FOLDER PAYLOAD
     take_state "$1" "$2"
     refuse_foreign_references
     drop_place s || fail 'the shadow of an earlier run could not be dropped'
+    refuse_without_room
+    # shellcheck disable=SC2154 # it is assigned in the trap itself
+    trap 'code=$?; [ "$code" != 1 ] || (give_up_shadow) || :; rm -rf "$SCRATCH"; exit "$code"' EXIT
     make_place s || fail 'the shadow could not be made'
-    refuse_unmakeable "$WORK/load/inventory.tsv"
+    refuse_unmakeable "$WORK/load/inventory.tsv" s
     fill_shadow "$1" "$2"
     prove_shadow
     sync "$WORK"/load/* "$WORK/names.s"
     echo yes | durable "$WORK/load/done"
+    trap 'rm -rf "$SCRATCH"' EXIT
+}
+
+# A load that fills the disk doesn't only fail: MariaDB 10.11 dies of it, and can't start again while the disk is full, as
+# the rollback of what was loaded needs room itself. So where the server's folder can be seen, its free space is asked for
+# before. A copy takes about as much as the tables did when they were dumped, or less.
+refuse_without_room() {
+    needed=$(fact_of_backup data_bytes)
+    server=$(ask "$DATABASE" "SELECT CONCAT(@@hostname, '\n', @@datadir)") || fail 'the server does not answer'
+    place=$(printf '%s\n' "$server" | sed -n 2p)
+    if [ -z "$needed" ] || [ "$(printf '%s\n' "$server" | head -n 1)" != "$(uname -n)" ] || [ ! -d "$place" ]; then return 0; fi
+    free=$(df -Pk "$place" | awk 'NR == 2 { printf "%.0f", $4 * 1024 }')
+    [ "${free:-$needed}" -ge "$needed" ] ||
+        fail "a copy takes about $needed bytes on the server's disk, and $place has $free free: nothing was changed. Make room there"
+}
+
+# What could not be loaded or proven goes at once: it may be what fills the server's disk, and the live database needs
+# that room. A server that died of it is waited for.
+give_up_shadow() {
+    { answers || wait_for_server; } && drop_place s
 }
 
 # The shadow must hold what the dump wrote down: every table, every row count, every column, index and check, and each

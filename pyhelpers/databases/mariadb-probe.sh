@@ -15,7 +15,7 @@ probe() {
     echo "client_version=$("$DUMP_CLIENT" --version | tr -d '\n')"
     echo "vendor=$VENDOR"
     printf '%s\n' "database=$DATABASE"
-    if can_create_database "$(ask "$DATABASE" 'SELECT LEFT(DATABASE(), 40)')__belay_p_00000000"; then
+    if can_create_database "$(ask "$DATABASE" 'SELECT LEFT(DATABASE(), 40)')__belay_p_00000000" 2>/dev/null; then
         echo can_create=yes
     else
         echo can_create=no

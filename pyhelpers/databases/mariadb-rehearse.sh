@@ -98,7 +98,7 @@ perform() { # FOLDER PAYLOAD
     compare_series "$1"
     take_state "$1" "$2"
     silence_events
-    refuse_unmakeable "$WORK/load/inventory.tsv"
+    refuse_unmakeable "$WORK/load/inventory.tsv" s
     fill_shadow "$1" "$2"
     prove_shadow
     patiently add_key_statements "$WORK/load/keys.tsv" || fail "the foreign keys could not be added in $INTO: $(reason "$SCRATCH/errors")"

@@ -59,7 +59,7 @@ random_hex() { od -A n -N 4 -t x1 /dev/urandom | tr -d ' \n'; }
 can_create_database() { # NAME
     trial=$(identifier "$1")
     ask "$DATABASE" "DO GET_LOCK('belay:trial', 60); DROP DATABASE IF EXISTS $trial; CREATE DATABASE $trial;
-        CREATE TABLE $trial.t (i INT); DROP DATABASE $trial" >/dev/null 2>&1
+        CREATE TABLE $trial.t (i INT); DROP DATABASE $trial" >/dev/null
 }
 
 choose_places() {
@@ -67,7 +67,11 @@ choose_places() {
     new_id=$(cat "$WORK/id")
     new_base=$(ask "$DATABASE" 'SELECT LEFT(DATABASE(), 40)') || fail 'the server does not answer'
     new_mode=inside
-    ! can_create_database "${new_base}__belay_s_$new_id" || new_mode=database
+    if can_create_database "${new_base}__belay_s_$new_id" 2>"$SCRATCH/errors"; then
+        new_mode=database
+    elif [ -n "$(full_disk_hint "$(reason "$SCRATCH/errors")")" ]; then # that isn't what the account may do
+        fail "the server could not make a database, nothing was changed: $(reason "$SCRATCH/errors") (is the server's disk full?)"
+    fi
     taken=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = $THIS_DATABASE
         AND table_name REGEXP '^_b[sau]$(printf '%s' "$new_id" | cut -c 1-4)_'") || fail 'the server does not answer'
     if [ "$taken" != 0 ]; then

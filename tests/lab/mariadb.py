@@ -61,7 +61,7 @@ class Mariadb:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(self.program or _server()),
+                    *(self.program or program()),
                     f"--datadir={self.folder / 'data'}",
                     # Its own: a server that starts deletes the temporary tables of every other one in the same folder.
                     f"--tmpdir={self.folder / 'temporary'}",
@@ -130,7 +130,7 @@ class Mariadb:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                self._knock()
+                self.knock()
                 self.connect().close()
             except (OSError, pymysql.err.OperationalError):
                 if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
@@ -140,7 +140,7 @@ class Mariadb:
             else:
                 return
 
-    def _knock(self) -> None:
+    def knock(self) -> None:
         """Raise OSError while nobody listens: PyMySQL would leave its socket open then."""
         with socket.socket(socket.AF_UNIX) as door:
             door.connect(str(self.socket))
@@ -161,7 +161,7 @@ class Mariadb:
 def running_mariadb(folder: Path, *, settings: Sequence[str] = ()) -> Iterator[Mariadb]:
     """Run a server whose data and log lie in `folder`, and stop it at the end; `settings` are more server options."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(_prepared_data(), folder / "data")
+    shutil.copytree(prepared_data(), folder / "data")
     with running(folder, settings=(*SETTINGS, *settings)) as server:
         yield server
 
@@ -207,7 +207,8 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _server() -> list[str]:
+def program() -> list[str]:
+    """Return the server and its first option."""
     found = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         raise RuntimeError("mariadbd isn't installed (Debian: apt-get install mariadb-server)")
@@ -220,7 +221,7 @@ def as_user() -> list[str]:
 
 
 @cache
-def _prepared_data() -> Path:
+def prepared_data() -> Path:
     """Return a fresh data folder, made once and deleted when Python ends."""
     folder = Path(tempfile.mkdtemp(prefix="belay-mariadb-", dir="/var/tmp"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
