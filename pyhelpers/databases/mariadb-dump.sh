@@ -222,7 +222,7 @@ refuse_too_long() { # BYTES of the longest statement
     packet=$(ask "$DATABASE" 'SELECT @@max_allowed_packet') || fail 'the server does not answer'
     [ "$1" -le $((packet - 1024)) ] ||
         fail "the payload holds a row that is $1 bytes long as SQL, and this server takes $packet (max_allowed_packet), so no" \
-            "restore could load it: set max_allowed_packet to $((($1 / 1048576 + 2)))M or more in the server's settings"
+            "restore could load it: set max_allowed_packet to $(($1 / 1048576 + 2))M or more in the server's settings"
 }
 
 known_payload() { # only names that dump gives
