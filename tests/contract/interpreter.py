@@ -97,8 +97,11 @@ class Job:
         }
         scope = Scope(job=self, contexts=contexts, steps=self.steps)
         self.variables_for_all = {name: scope.text(value) for name, value in (job.get("env") or {}).items()}
-        for step in job["steps"]:
-            scope.take(step)
+        try:
+            for step in job["steps"]:
+                scope.take(step)
+        finally:
+            _end_orphans(self.environment()["RUNNER_TRACKING_ID"])
         self.failed = scope.failed
         return "cancelled" if self.cancelled else "failure" if self.failed else "success"
 
@@ -121,6 +124,7 @@ class Job:
             "RUNNER_OS": "Linux",
             "RUNNER_TEMP": str(self.folder),
             "RUNNER_TOOL_CACHE": str(self.tool_cache),
+            "RUNNER_TRACKING_ID": f"github_{self.folder}",
         }
 
 
@@ -264,6 +268,16 @@ def _cancel(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             continue
         return
+
+
+def _end_orphans(tracking: str) -> None:
+    """Kill what the job's steps left running, which the runner knows by this variable; not before the last step is over."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"RUNNER_TRACKING_ID={tracking}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
+            continue  # gone already, or another user's
 
 
 def _only(entry: Mapping[str, Any], allowed: set[str]) -> None:

@@ -24,7 +24,7 @@ MIGRATE = "python3 migrate.py"
 GOOD_MIGRATION = "ALTER TABLE notes ADD COLUMN colour TEXT;\n"
 # Fails halfway: a column is there, every row is gone.
 BROKEN_MIGRATION = f"{GOOD_MIGRATION}DELETE FROM notes;\nALTER TABLE nowhere ADD COLUMN size TEXT;\n"
-SLOW_MIGRATION = f"{GOOD_MIGRATION}DELETE FROM notes;\n-- wait 20;\n"
+SLOW_MIGRATION = f"{GOOD_MIGRATION}DELETE FROM notes;\n-- wait 60;\n"
 BROKEN_PAGE = 'def page(connection):\n    raise KeyError("this release can not")\n'
 
 # A deploy of the user's own, as `deploy.sh` in his repository.
