@@ -89,10 +89,10 @@ def frozen(stage: Stage, engine: str, kind: str, moment: Moment) -> tuple[Verdic
 def test_a_runner_that_wakes_up_after_its_lease_is_refused_and_changes_nothing(
     scene: Scene, played: Callable[[Scene], tuple[Verdict, int, Facts, Facts]]
 ) -> None:
-    """P5: the host decided meanwhile; the runner says what it decided."""
+    """P5: the host decided meanwhile; the runner says what it decided (1: before anything was to be seen)."""
     verdict, code, settled, after = played(scene)
     assert verdict.kind == AS_BEFORE
-    assert code in {3, 6}
+    assert code in ({1} if "start-release" in scene.name else {3, 6})
     assert after == settled
 
 
