@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 REPOSITORY = "acme/shop"
@@ -56,9 +56,12 @@ class GitHub:
     statuses: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
-    # (method, part of the path, status or 0, body): 0 does the work and closes the link without an answer.
+    # (method, part of the path, status, body): 0 does the work and closes the link without an answer, -1 does it and says
+    # nothing.
     faults: list[tuple[str, str, int, dict[str, Any]]] = field(default_factory=list)
     fault_headers: dict[str, str] = field(default_factory=dict)
+    faults_at: dict[int, tuple[int, dict[str, Any]]] = field(default_factory=dict)  # the same, by the request's number
+    stall: threading.Event = field(default_factory=threading.Event)  # ends the silence of a fault with status -1
     drip: bool = False  # one byte a second, for ever
     page: int = 100
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -97,6 +100,24 @@ class GitHub:
             self.issues.append(issue)
             self.comments[number] = []
             return issue
+
+    def add_comment(
+        self, issue: int, body: str, *, user: dict[str, Any] | None = None, association: str = "NONE"
+    ) -> dict[str, Any]:
+        """Put a comment there, as somebody would."""
+        with self._lock:
+            number = next(self._ids)
+            comment = {
+                "id": number,
+                "url": f"{self.url}/repos/{REPOSITORY}/issues/comments/{number}",
+                "user": user or BOT,
+                "author_association": association,
+                "body": body,
+                "created_at": stamp(),
+                "updated_at": stamp(),
+            }
+            self.comments[issue].append(comment)
+            return comment
 
     def add_deployment(
         self,
@@ -156,21 +177,26 @@ class GitHub:
     def answer(self, method: str, path: str, query: dict[str, str], body: object) -> tuple[int, Any]:
         """Return the status and the JSON of one request."""
         prefix = f"/repos/{REPOSITORY}"
-        routes: dict[tuple[str, str], Callable[..., tuple[int, Any]]] = {
+        for (verb, pattern), route in self.routes().items():
+            match = re.fullmatch(re.escape(prefix) + pattern, path)
+            if match and verb == method:
+                return route(query, body, *(int(word) if word.isdigit() else word for word in match.groups()))
+        return self._refuse(404, f"{method} {path}")
+
+    def routes(self) -> dict[tuple[str, str], Callable[..., tuple[int, Any]]]:
+        """Return what answers which request."""
+        return {
             ("GET", r"/issues"): self._list_issues,
             ("POST", r"/issues"): self._create_issue,
             ("PATCH", r"/issues/(\d+)"): self._edit_issue,
             ("GET", r"/issues/(\d+)/comments"): self._list_comments,
             ("POST", r"/issues/(\d+)/comments"): self._create_comment,
+            ("PATCH", r"/issues/comments/(\d+)"): self._edit_comment,
+            ("DELETE", r"/issues/comments/(\d+)"): self._delete_comment,
             ("GET", r"/deployments"): self._list_deployments,
             ("GET", r"/deployments/(\d+)/statuses"): self._list_statuses,
             ("POST", r"/deployments/(\d+)/statuses"): self._create_status,
         }
-        for (verb, pattern), route in routes.items():
-            match = re.fullmatch(re.escape(prefix) + pattern, path)
-            if match and verb == method:
-                return route(query, body, *map(int, match.groups()))
-        return self._refuse(404, f"{method} {path}")
 
     def _refuse(self, status: int, why: str) -> tuple[int, Any]:
         self.complaints.append(why)
@@ -215,9 +241,28 @@ class GitHub:
     def _create_comment(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
         if wrong := self._shaped("comment", body):
             return self._refuse(422, wrong)
-        comment = {"id": next(self._ids), "user": BOT, "author_association": "NONE", "created_at": stamp(), **body}
-        self.comments[number].append(comment)
-        return 201, comment
+        return 201, self.add_comment(number, body["body"])
+
+    def _comment(self, number: int) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+        for comments in self.comments.values():
+            for comment in comments:
+                if comment["id"] == number:
+                    return comments, comment
+        return None
+
+    def _edit_comment(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
+        if wrong := self._shaped("comment", body):
+            return self._refuse(422, wrong)
+        if not (found := self._comment(number)):
+            return 404, {"message": "Not Found"}
+        found[1].update(body, updated_at=stamp())
+        return 200, found[1]
+
+    def _delete_comment(self, _query: dict[str, str], _body: object, number: int) -> tuple[int, Any]:
+        if not (found := self._comment(number)):
+            return 404, {"message": "Not Found"}
+        found[0].remove(found[1])
+        return 204, None
 
     def _list_deployments(self, query: dict[str, str], _body: object) -> tuple[int, Any]:
         if set(query) - {"sha", "ref", "task", "environment", "per_page", "page"}:
@@ -243,6 +288,9 @@ def stamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+Served = TypeVar("Served", bound=GitHub)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     github: GitHub
@@ -258,11 +306,9 @@ class _Handler(BaseHTTPRequestHandler):
         content: Any
         with github._lock:
             github.requests.append((self.command, self.path))
-            fault = next((each for each in github.faults if each[0] == self.command and each[1] in self.path), None)
-            if fault:
-                github.faults.remove(fault)
-            if fault and fault[2]:
-                status, content = fault[2], fault[3]  # the fault's own
+            fault = self.fault()
+            if fault and fault[0] > 0:
+                status, content = fault  # the fault's own
             elif self.headers.get("Authorization") not in {f"token {TOKEN}", f"Bearer {TOKEN}"}:
                 status, content = 401, {"message": "Bad credentials"}
             elif not re.search(r"application/(vnd\.github\.\S+\+)?json|\*/\*", self.headers.get("Accept", "")):
@@ -270,18 +316,38 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 body = json.loads(raw) if raw else None
                 status, content = github.answer(self.command, address.path, query, body)
-        if fault and not fault[2]:
+        if fault and fault[0] <= 0:
+            if fault[0] < 0:
+                github.stall.wait(30)
             self.close_connection = True
             self.connection.close()
             return
         headers = dict(github.fault_headers) if fault else {}
         if isinstance(content, list):
-            number, size = int(query.get("page", "1")), min(int(query.get("per_page", "30")), github.page)
-            if len(content) > number * size:
-                following = urlencode({**query, "page": number + 1})
-                headers["Link"] = f'<{github.url}{address.path}?{following}>; rel="next"'
-            content = content[(number - 1) * size : number * size]
-        self.give(status, json.dumps(content).encode(), headers)
+            content = self.paged(content, query, address.path, headers)
+        elif isinstance(content, dict) and "total_count" in content:  # a list with its length, under one more name
+            content = {
+                key: self.paged(value, query, address.path, headers) if isinstance(value, list) else value
+                for key, value in content.items()
+            }
+        self.give(status, b"" if content is None else json.dumps(content).encode(), headers)
+
+    def fault(self) -> tuple[int, dict[str, Any]] | None:
+        """Return the status and body of the fault that this request meets."""
+        github = self.github
+        for each in github.faults:
+            if each[0] == self.command and each[1] in self.path:
+                github.faults.remove(each)
+                return each[2:]
+        return github.faults_at.get(len(github.requests) - 1)
+
+    def paged(self, whole: list[Any], query: dict[str, str], path: str, headers: dict[str, str]) -> list[Any]:
+        """Return one page of a list, and put the way to the next into the headers."""
+        number, size = int(query.get("page", "1")), min(int(query.get("per_page", "30")), self.github.page)
+        if len(whole) > number * size:
+            following = urlencode({**query, "page": number + 1})
+            headers["Link"] = f'<{self.github.url}{path}?{following}>; rel="next"'
+        return whole[(number - 1) * size : number * size]
 
     def give(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -305,7 +371,13 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running_github() -> Iterator[GitHub]:
     """Serve a repository without issues and Deployments on a free port of 127.0.0.1 for a `with` block."""
-    github = GitHub()
+    with serving(GitHub()) as github:
+        yield github
+
+
+@contextmanager
+def serving(github: Served) -> Iterator[Served]:
+    """Serve this repository on a free port of 127.0.0.1 for a `with` block."""
     handler = type("Handler", (_Handler,), {"github": github})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -315,5 +387,6 @@ def running_github() -> Iterator[GitHub]:
     try:
         yield github
     finally:
+        github.stall.set()
         server.shutdown()
         server.server_close()
