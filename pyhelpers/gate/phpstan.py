@@ -1,0 +1,116 @@
+"""PHPStan itself: where it is, how it is asked, and which configuration it would take."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyhelpers.errors import BadInput
+from pyhelpers.gate.canary import plant, without
+from pyhelpers.gate.child import Start
+from pyhelpers.gate.failure import Failure, explained
+from pyhelpers.gate.output import Answer, read_answer
+
+# In PHPStan's own order (CommandHelper): the first that exists is taken. A pull request that adds an earlier one
+# replaces the configuration that everybody looks at.
+DISCOVERED = (
+    ".phpstan.neon",
+    "phpstan.neon",
+    ".phpstan.neon.dist",
+    "phpstan.neon.dist",
+    ".phpstan.dist.neon",
+    "phpstan.dist.neon",
+)
+_VERSION = re.compile(r"\b(\d+\.\d+(?:\.\d+|\.x-dev)[^\s]*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How PHPStan is asked; the same for each project and for base and head. Empty texts leave it to the configuration."""
+
+    config: str = ""  # relative to the project
+    level: str = ""
+    paths: tuple[str, ...] = ()
+    memory_limit: str = ""
+    php: str = ""
+    phpstan: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """One folder that PHPStan is run in. `name` is its place in the repository, `""` for the top."""
+
+    folder: Path
+    name: str
+
+
+def chosen_config(project: Path, settings: Settings) -> Path | None:
+    """Return the configuration file that PHPStan takes in `project`, or None where there is none."""
+    if settings.config:
+        return (project / settings.config).resolve()
+    found = [project / name for name in DISCOVERED if (project / name).is_file()]
+    return found[0].resolve() if found else None
+
+
+def program(project: Path, settings: Settings) -> list[str]:
+    """Return PHPStan's program and, where `php` is given, the PHP that runs it. Raises `BadInput`."""
+    given = settings.phpstan or "vendor/bin/phpstan"
+    local = project / given
+    found = str(local) if local.is_file() else None
+    if found is None and (not settings.phpstan or "/" not in given):
+        found = shutil.which(Path(given).name)
+    if found is None:
+        raise BadInput(
+            "phpstan",
+            f"there is no {given} in {project.name or '.'}",
+            remedy="Install it before this step (`composer install`), or name the program.",
+        )
+    return [*([settings.php] if settings.php else []), found]
+
+
+def analyse(project: Path, settings: Settings, *, start: Start, temp: Path) -> Answer:
+    """Return what PHPStan says of the whole project, proven by a canary. Raises `BadInput` for a program that isn't there."""
+    canary = plant(project, chosen_config(project, settings), temp=temp)
+    words = [*program(project, settings), "analyse", "--no-progress", "--no-ansi", "--no-interaction"]
+    words += ["--error-format=json", f"--configuration={canary.config}", *_level(settings)]
+    if settings.memory_limit:
+        words += [f"--memory-limit={settings.memory_limit}"]
+    if settings.paths:  # paths on the command line are in the place of the configuration's
+        words += ["--", *settings.paths, str(canary.file)]
+    return without(read_answer(start(words, project)), canary)
+
+
+def version(project: Path, settings: Settings, *, start: Start) -> str:
+    """Return PHPStan's version, `""` where it doesn't say."""
+    completed = start([*program(project, settings), "--version", "--no-ansi"], project)
+    found = _VERSION.search(completed.stdout)
+    return found[1] if found and completed.exit_code == 0 else ""
+
+
+def parameters(project: Path, settings: Settings, *, start: Start) -> dict[str, Any] | Failure:
+    """Return PHPStan's resolved parameters, or why there are none.
+
+    `dump-parameters` prints the whole environment under `env`. Ours is scrubbed before, and the key is dropped here,
+    before anything else sees it (P6).
+    """
+    config = chosen_config(project, settings)
+    words = [*program(project, settings), "dump-parameters", "--json", "--no-ansi", "--no-interaction"]
+    words += [f"--configuration={config}"] if config else []
+    completed = start([*words, *_level(settings)], project)
+    try:
+        begin = completed.stdout.index("{")
+        document = json.loads(completed.stdout[begin:])
+    except ValueError:
+        return explained("PHPStan did not tell its configuration", completed.exit_code, completed.stderr, "")
+    if completed.exit_code or not isinstance(document, dict):
+        return explained("PHPStan did not tell its configuration", completed.exit_code, completed.stderr, "")
+    document.pop("env", None)
+    return document
+
+
+def _level(settings: Settings) -> list[str]:
+    return [f"--level={settings.level}"] if settings.level else []

@@ -1,0 +1,151 @@
+"""One project of the repository, from PHPStan's answer to the complaints about it; base and head side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyhelpers.gate.analysed import analysed_files, exclude_entries
+from pyhelpers.gate.bypass import Bypass, Severity
+from pyhelpers.gate.child import Start
+from pyhelpers.gate.configuration import read_configuration
+from pyhelpers.gate.failure import Failure
+from pyhelpers.gate.finding import Finding
+from pyhelpers.gate.history import Diff
+from pyhelpers.gate.lockfile import audit_lock, audit_manifest
+from pyhelpers.gate.phpstan import Settings, analyse, chosen_config, parameters, program
+from pyhelpers.gate.ratchet import audit_baseline, growth
+from pyhelpers.gate.weakening import Side, audit_configuration
+
+Text = TypeVar("Text", str, Any)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """A checkout of the repository: the one under review, or the base's files; and how PHPStan is started in it."""
+
+    root: Path
+    start: Start
+    temp: Path
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """What was seen of one project at the head."""
+
+    name: str
+    side: Side
+    findings: tuple[Finding, ...] = ()
+    stale: tuple[str, ...] = ()
+    failures: list[Failure] = field(default_factory=list)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def look(tree: Tree, name: str, settings: Settings) -> Seen:
+    """Analyse a project of the checkout and read its configuration. Raises `BadInput`."""
+    folder = tree.root / name
+    answer = analyse(folder, settings, start=tree.start, temp=tree.temp)
+    side, failure = look_at_side(tree, name, settings)
+    failures = [each for each in (answer.failure, None if answer.failure else failure) if each is not None]
+    return Seen(
+        name=name,
+        side=side,
+        findings=placed(answer.findings, tree.root),
+        stale=answer.stale,
+        failures=failures,
+        parameters=side.parameters or {},
+    )
+
+
+def findings_of(tree: Tree, name: str, settings: Settings) -> tuple[Finding, ...] | None:
+    """Return what PHPStan finds in the base, or None when it can't be analysed (it then says nothing about the head)."""
+    answer = analyse(tree.root / name, settings, start=tree.start, temp=tree.temp)
+    return None if answer.failure else placed(answer.findings, tree.root)
+
+
+def look_at_side(tree: Tree, name: str, settings: Settings) -> tuple[Side, Failure | None]:
+    """Return the project's configuration in this checkout, and why PHPStan couldn't tell its own view of it."""
+    folder = tree.root / name
+    told = parameters(folder, settings, start=tree.start)
+    failure = told if isinstance(told, Failure) else None
+    raw: Mapping[str, Any] = {} if isinstance(told, Failure) else told
+    side = Side(
+        configuration=read_configuration(tree.root, chosen_config(folder, settings)),
+        parameters=None if failure else relative(raw, tree.root),
+        analysed=analysed_files(tree.root, folder, raw, settings.paths) if raw else frozenset(),
+        excludes=frozenset(exclude_entries(raw, tree.root)),
+    )
+    return side, failure
+
+
+def audit_project(
+    base: Side, head: Seen, diff: Diff, *, baseline: str, suppressions: Severity | None
+) -> Iterator[Bypass]:
+    """Give the complaints about a project's configuration and baselines."""
+    grown = growth(base.configuration.all_ignores, head.side.configuration.all_ignores, diff.renames)
+    yield from audit_baseline(grown, mode=baseline, place=head.side.configuration.place)
+    if base.parameters is None:
+        yield Bypass(
+            rule="base-not-compared",
+            severity="report",
+            place=base.configuration.chosen,
+            what="PHPStan could not tell the base's parameters, so only the files themselves were compared.",
+            remedy="Is the base's configuration broken? Look at this change's own with more care.",
+        )
+    yield from audit_configuration(base, head.side, diff, suppressions=suppressions)
+
+
+def audit_packages(
+    name: str,
+    *,
+    before: Callable[[str], str | None],
+    after: Callable[[str], str | None],
+) -> Iterator[Bypass]:
+    """Give the complaints about a project's packages, from composer.json and composer.lock on both sides."""
+    for file, audit in (("composer.lock", audit_lock), ("composer.json", audit_manifest)):
+        place = f"{name}/{file}".lstrip("/")
+        yield from audit(before(place), after(place), place=place)
+
+
+def audit_program(
+    tree: Tree, name: str, settings: Settings, diff: Diff, seen: Seen, tracked: frozenset[str]
+) -> Iterator[Bypass]:
+    """Give the complaints about PHPStan's own files in the repository: the program, and a result cache in git.
+
+    The cache is PHP that PHPStan runs, and holds the errors of files that did not change (recorded:
+    bypass-poisoned-cache).
+    """
+    place = relative(program(tree.root / name, settings)[-1], tree.root)
+    if place in tracked and place in diff.touched:
+        yield Bypass(
+            rule="phpstan-replaced",
+            severity="refuse",
+            place=place,
+            what=f"This change replaces PHPStan itself: {place}.",
+            remedy="Change it by a change of its own that a person reviews, with a waiver for this rule.",
+        )
+    cache = str(relative(str(seen.parameters.get("resultCachePath") or ""), tree.root))
+    if cache in tracked:
+        yield Bypass(
+            rule="result-cache-committed",
+            severity="refuse",
+            place=cache,
+            what=f"PHPStan's result cache is in git: {cache}; it decides what is analysed.",
+            remedy="Remove it from git and ignore it.",
+        )
+
+
+def placed(findings: Sequence[Finding], root: Path) -> tuple[Finding, ...]:
+    """Return the findings with paths from the repository's root, where they lie in it."""
+    return tuple(replace(finding, path=relative(finding.path, root)) for finding in findings)
+
+
+def relative(value: Text, root: Path) -> Text:
+    """Return a value of PHPStan's with the root taken off the paths in it."""
+    if isinstance(value, str):
+        return value.removeprefix(f"{root}/")
+    if isinstance(value, dict):
+        return {key: relative(item, root) for key, item in value.items()}
+    return [relative(item, root) for item in value] if isinstance(value, list) else value
