@@ -16,8 +16,9 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
         r"exit code (?:137|9)\b|\bKilled\b",
         "The machine ran out of memory: set `parallel: maximumNumberOfProcesses` lower, or take a larger runner.",
     ),
-    (r"Memory limit .* cannot be set|is not valid. *memory|Invalid memory limit", "Write `memory-limit` like `1G`."),
+    (r"Invalid memory limit", "Write `memory-limit` like `1G`."),
     (r"timed out after", "One file takes longer than PHPStan allows: find it by `phpstan analyse --debug`."),
+    (r"Invalid entr(?:y|ies) in excludePaths", "Remove the entries of `excludePaths` whose files are gone."),
     (
         r"neither a directory, nor a file path, nor a fnmatch pattern",
         "These files are gone: remove their entries from the baseline or the configuration.",
@@ -25,14 +26,16 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     (r"No rules detected", "Give the gate a `level`, or set it in PHPStan's configuration."),
     (r"No files found to analyse", "Nothing would be analysed: are `paths` and `excludePaths` right?"),
     (r"At least one path must be specified", "Name what to analyse: `paths`, here or in PHPStan's configuration."),
-    (r"[Cc]onfiguration file .* does not exist|does not exist or isn't readable", "Is the name of the file right?"),
+    (r"[Cc]onfig(?:uration)? file .* does not exist", "Is the name of the configuration file right?"),
+    (r"Level config file .* was not found", "This PHPStan has no such level: choose another."),
+    (r"while loading bootstrap file", "Mend the bootstrap file; PHPStan runs it before it analyses."),
+    (r"Child process error \(exit code", "Something ended one of PHPStan's workers: an extension, or the system."),
     (
-        (
-            r"Error while loading|Unexpected item|Invalid configuration|Invalid entr|Service '|Class .* not found"
-            r"|Path .* does not exist|Bootstrap file|File .* (?:is missing|does not exist)|expects to be"
-        ),
+        r"Error while loading|Unexpected item|Invalid configuration|Invalid entr|Service '|Class .* not found"
+        r"|Path .* does not exist|File .* (?:is missing|does not exist)|expects to be",
         _CONFIGURATION,
     ),
+    (r"Parse error: .* in .*\.php", "Mend the syntax of the .php file that PHPStan loads: a configuration or a baseline."),
     (r"phpstan\.parse|Syntax error", "Mend the syntax; PHPStan reports the rest only then."),
     (r"Internal error", "PHPStan or an extension crashed: update it, or report it with the trace (`phpstan -v`)."),
 )
