@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from pyhelpers.gate.ignores import Ignore, entries_of, ignores_in
 from pyhelpers.gate.neon import NotNeon, read_neon
 from pyhelpers.gate.php_baseline import NotABaseline, entries_of_php
 
+_BASELINE = re.compile(r"\s*parameters:\n\tignoreErrors:(?: \[\])?\n(?:\t\t.*\n|\n)*\Z")
 _DEEPEST = 32  # includes in includes
 
 
@@ -22,7 +24,7 @@ class Configuration:
 
     `files`: those in the repository, the chosen one first. `outside`: what they include from packages. `ignores`: by
     file. `services`: named ones by name, others by what they are. `unread`: files that can't be read without running
-    them, or at all, with the reason.
+    them, or at all, with the reason. `parameters`: level and switches, as far as the files name them.
     """
 
     files: list[str] = field(default_factory=list)
@@ -32,6 +34,7 @@ class Configuration:
     services: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def chosen(self) -> str:
@@ -87,9 +90,8 @@ def _read(root: Path, file: Path, into: Configuration, depth: int) -> None:
 
 def _take(root: Path, file: Path, name: str, text: str, into: Configuration, depth: int) -> None:
     folder = posixpath.dirname(name)
-    if not any(section in text for section in ("includes", "services", "rules", "conditionalTags")):
-        listed = entries_of(text, folder)  # the quick way, for what is nothing but a baseline
-        into.ignores[name] = listed
+    if _BASELINE.match(text):
+        into.ignores[name] = entries_of(text, folder)  # the quick way, for what is nothing but a baseline
         return
     document = read_neon(text)
     if document is None:
@@ -97,7 +99,10 @@ def _take(root: Path, file: Path, name: str, text: str, into: Configuration, dep
     if not isinstance(document, dict):
         raise NotNeon("is no map of sections")
     parameters = document.get("parameters")
-    into.ignores[name] = list(ignores_in(parameters, folder)) if isinstance(parameters, dict) else []
+    if isinstance(parameters, dict):
+        into.ignores[name] = list(ignores_in(parameters, folder))
+        # A file is read before those that it includes, and wins over them.
+        into.parameters = parameters | into.parameters
     _sections(document, into)
     for included in _texts(document.get("includes")):
         _read(root, (file.parent / included).resolve(), into, depth + 1)

@@ -31,11 +31,16 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     (r"while loading bootstrap file", "Mend the bootstrap file; PHPStan runs it before it analyses."),
     (r"Child process error \(exit code", "Something ended one of PHPStan's workers: an extension, or the system."),
     (
-        r"Error while loading|Unexpected item|Invalid configuration|Invalid entr|Service '|Class .* not found"
-        r"|Path .* does not exist|File .* (?:is missing|does not exist)|expects to be",
+        (
+            r"Error while loading|Unexpected item|Invalid configuration|Invalid entr|Service '|Class .* not found"
+            r"|Path .* does not exist|File .* (?:is missing|does not exist)|expects to be"
+        ),
         _CONFIGURATION,
     ),
-    (r"Parse error: .* in .*\.php", "Mend the syntax of the .php file that PHPStan loads: a configuration or a baseline."),
+    (
+        r"Parse error: .* in .*\.php",
+        "Mend the syntax of the .php file that PHPStan loads: a configuration or a baseline.",
+    ),
     (r"phpstan\.parse|Syntax error", "Mend the syntax; PHPStan reports the rest only then."),
     (r"Internal error", "PHPStan or an extension crashed: update it, or report it with the trace (`phpstan -v`)."),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pyhelpers.errors import BadInput
 from pyhelpers.gate.analysed import analysed_files, exclude_entries
 from pyhelpers.gate.bypass import Bypass, Severity
 from pyhelpers.gate.child import Start
@@ -61,14 +62,20 @@ def look(tree: Tree, name: str, settings: Settings) -> Seen:
 
 def findings_of(tree: Tree, name: str, settings: Settings) -> tuple[Finding, ...] | None:
     """Return what PHPStan finds in the base, or None when it can't be analysed (it then says nothing about the head)."""
-    answer = analyse(tree.root / name, settings, start=tree.start, temp=tree.temp)
+    try:
+        answer = analyse(tree.root / name, settings, start=tree.start, temp=tree.temp)
+    except BadInput:  # no PHPStan of its own
+        return None
     return None if answer.failure else placed(answer.findings, tree.root)
 
 
 def look_at_side(tree: Tree, name: str, settings: Settings) -> tuple[Side, Failure | None]:
     """Return the project's configuration in this checkout, and why PHPStan couldn't tell its own view of it."""
     folder = tree.root / name
-    told = parameters(folder, settings, start=tree.start)
+    try:
+        told = parameters(folder, settings, start=tree.start)
+    except BadInput as error:  # the base may have no PHPStan of its own; the head's was started before
+        told = Failure(cause=error.message, words="", remedy=error.remedy)
     failure = told if isinstance(told, Failure) else None
     raw: Mapping[str, Any] = {} if isinstance(told, Failure) else told
     side = Side(

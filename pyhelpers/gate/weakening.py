@@ -54,9 +54,13 @@ def _complaints(base: Side, head: Side, diff: Diff, suppressions: Severity | Non
     yield from _shadowed(base, head, diff)
     yield from _unread(base, head, diff)
     if base.parameters is not None and head.parameters is not None:
-        yield from _level(base.parameters, head.parameters)
+        yield from _level(base.parameters.get("usedLevel"), head.parameters.get("usedLevel"))
         yield from _switches(base.parameters, head.parameters, "")
         yield from _lists(base.parameters, head.parameters, diff)
+    else:  # PHPStan could not tell; what the files say is less, and cut from the same cloth
+        old, new = base.configuration.parameters, head.configuration.parameters
+        yield from _level(old.get("level"), new.get("level"))
+        yield from _switches({name: name not in _BETTER_OFF for name in new} | old, new, "")
     yield from _left(base, head, diff)
     yield from _parts(base, head)
     if suppressions is not None:
@@ -99,8 +103,8 @@ def _unread(base: Side, head: Side, diff: Diff) -> Iterator[Bypass]:
             yield _refuse("configuration-unreadable", file, what, "Write it in plain NEON.")
 
 
-def _level(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[Bypass]:
-    old, new = _number(base.get("usedLevel")), _number(head.get("usedLevel"))
+def _level(base: object, head: object) -> Iterator[Bypass]:
+    old, new = _number(base), _number(head)
     if old is not None and (new is None or new < old):
         now = "no level" if new is None else f"level {new}"
         yield _refuse("level-lowered", "", f"The level was {old} and is {now}.", f"Go back to level {old}.")

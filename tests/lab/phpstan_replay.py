@@ -28,15 +28,16 @@ def main(words: list[str], folder: Path) -> int:
     settings = json.loads((folder / "replay.json").read_text())
     verb = next((word for word in words if not word.startswith("-")), "")
     if "--version" in words:
-        return emit(recorded("version/text"), folder)
+        return emit(recorded("version/text"))
     if verb == "dump-parameters":
-        return emit(parameters(settings.get("parameters", {}), folder), folder)
+        return emit(parameters(settings.get("parameters", {}), folder))
     run = recorded(settings["analyse"])
+    run |= {stream: at(folder, run[stream]) for stream in ("stdout", "stderr")}
     sys.stderr.write(f"This phpstan replays the recording {settings['analyse']}; nothing is analysed.\n")
     canary = planted(words)
     if canary and settings.get("canary", "honest") == "honest":
         run = with_canary(run, canary)
-    return emit(run, folder)
+    return emit(run)
 
 
 def recorded(name: str) -> dict[str, Any]:
@@ -49,11 +50,13 @@ def recorded(name: str) -> dict[str, Any]:
 def parameters(changed: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the recorded answer of `dump-parameters` with what is changed in it, and an environment as the real one has."""
     run = recorded("dump-parameters/json")
-    document = json.loads(run["stdout"]) | {"env": {"SECRET_OF_THE_RUNNER": "hunter2"}} | changed
+    document = json.loads(at(folder, run["stdout"])) | {"env": {"SECRET_OF_THE_RUNNER": "hunter2"}} | changed
     if "level" in changed:
         document["usedLevel"] = str(changed["level"])
     for name in ("paths", "analysedPathsFromConfig"):
         document[name] = [str(folder / path) for path in changed.get("paths", ["src"])]
+    excluded = document["excludePaths"]
+    document["excludePaths"] = {part: [str(folder / path) for path in paths] for part, paths in excluded.items()}
     return run | {"stdout": json.dumps(document, indent=4)}
 
 
@@ -75,18 +78,24 @@ def with_canary(run: dict[str, Any], canary: Path) -> dict[str, Any]:
         return run
     name = re.search(r"belay_canary_\w+", canary.read_text())
     message = {"message": f"Function {name[0] if name else ''} not found.", "line": 4, "ignorable": True}
+    status = run["exit_code"] if document["files"] or document["errors"] else 1
     files = document["files"] or {}
     files[str(canary)] = {"errors": 1, "messages": [message | {"identifier": "function.notFound"}]}
     document["files"] = files
     document["totals"]["file_errors"] += 1
     text = "\n".join([*lines[:-1], json.dumps(document, ensure_ascii=False)])
-    return run | {"stdout": text, "exit_code": run["exit_code"] or 1}
+    return run | {"stdout": text, "exit_code": status}
 
 
-def emit(run: dict[str, Any], folder: Path) -> int:
+def at(folder: Path, text: str) -> str:
+    """Return a recorded text as if the project were in `folder`."""
+    return re.sub(r"/app(?=[/\"])", lambda _found: str(folder), text)
+
+
+def emit(run: dict[str, Any]) -> int:
     """Print a run and return its exit status."""
-    sys.stdout.write(run["stdout"].replace("/app/", f"{folder}/"))
-    sys.stderr.write(run["stderr"].replace("/app/", f"{folder}/"))
+    sys.stdout.write(run["stdout"])
+    sys.stderr.write(run["stderr"])
     return int(run["exit_code"])
 
 
