@@ -12,6 +12,7 @@ from pyhelpers.cli.options import belay_option, secret_option
 from pyhelpers.cli.session import Session, pass_session
 from pyhelpers.errors import BadInput, Exit
 
+DEFAULT_CHECK = "PHPStan gate"
 _LEVEL = re.compile(r"\d{1,2}|max")
 _MEMORY = re.compile(r"-1|[1-9]\d*[KMGkmg]?")
 
@@ -100,7 +101,7 @@ def gate() -> None:
 )
 @belay_option(
     "check-run",
-    default="PHPStan gate",
+    default=DEFAULT_CHECK,
     help="Names the check run that carries the verdict, given a token, `none` for none; the default is `PHPStan gate`.",
 )
 @belay_option(

@@ -71,7 +71,15 @@ def base_commit(repository: Repository, event: Event, given: str) -> str | None:
     if head is None:
         raise BadInput("working-directory", "the checkout has no commit yet", remedy="Commit first.")
     if given:
-        return _left(repository, head, given, "base-ref")
+        base = _left(repository, head, given, "base-ref")
+        own = repository.commit(event.base_sha) if event.pull_request else None
+        if own and repository.merge_base(base, own) != base:
+            raise BadInput(
+                "base-ref",
+                f"{given} is a commit of the change itself, so most of it would not be compared",
+                remedy="Leave it out: the pull request's base is known.",
+            )
+        return base
     if event.pull_request and event.base_sha:
         parents = repository.parents(head)
         if head != event.head_sha and len(parents) == 2:  # noqa: PLR2004  # GitHub's own merge of head into base

@@ -70,7 +70,7 @@ def without(answer: Answer, canary: Canary) -> Answer:
             cause="PHPStan did not report the error that Belay planted, so its answer can't be believed",
             words="",
             remedy="The configuration ignores everything, runs no rules, or replaces PHPStan's formatter: look at "
-            "`ignoreErrors`, `customRulesetUsed` and `services`.",
+            f"`ignoreErrors`, `customRulesetUsed`, `services`, and whether `excludePaths` names {canary.file}.",
         )
     return replace(answer, findings=rest, failure=failure)
 

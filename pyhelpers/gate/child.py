@@ -17,9 +17,10 @@ from pyhelpers.gate.output import Completed
 
 # PHPStan executes the project's code (configuration, bootstrap files, extensions), and in a pull request that is anyone's.
 # So a child gets these variables and no other: no token, no GITHUB_OUTPUT to write verdicts to, no COMPOSER_AUTH.
+# By RUNNER_TRACKING_ID the runner finds, after a job, what is still running of it.
 _PASSED_ON = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|TMP|TEMP|LD_LIBRARY_PATH|PHPRC|PHP_INI_SCAN_DIR"
-    r"|COMPOSER_HOME|COMPOSER_CACHE_DIR|COMPOSER_VENDOR_DIR|XDG_[A-Z_]+|APP_ENV"
+    r"|COMPOSER_HOME|COMPOSER_CACHE_DIR|COMPOSER_VENDOR_DIR|XDG_[A-Z_]+|APP_ENV|RUNNER_TRACKING_ID"
 )
 
 

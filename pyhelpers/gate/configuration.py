@@ -105,6 +105,9 @@ def _take(root: Path, file: Path, name: str, text: str, into: Configuration, dep
         into.parameters = parameters | into.parameters
     _sections(document, into)
     for included in _texts(document.get("includes")):
+        if "%" in included:  # PHPStan's own folder, and the like
+            into.outside.add(included)
+            continue
         _read(root, (file.parent / included).resolve(), into, depth + 1)
 
 

@@ -187,13 +187,15 @@ def _audit(
         return _text(head.root, path)
 
     tracked = repository.tracked()
+    analysed: set[str] = set()
     for one in seen:
         side, _ = look_at_side(old, one.name, request.settings)
+        analysed |= side.analysed | one.side.analysed
         if not one.failures:
             yield from audit_project(side, one, diff, baseline=request.baseline, suppressions=request.severity)
         yield from audit_packages(one.name, before=before, after=after)
         yield from audit_program(head, one.name, request.settings, diff, one, tracked)
-    yield from audit_source(diff, before=before, after=after, severity=request.severity)
+    yield from audit_source(diff, analysed=frozenset(analysed), before=before, after=after, severity=request.severity)
     yield from audit_own_settings(before(SETTINGS), after(SETTINGS))
     yield from _reviewed_files(diff)
 

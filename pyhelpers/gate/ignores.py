@@ -29,8 +29,8 @@ class Ignore:
 
     @property
     def is_entry(self) -> bool:
-        """Whether it is an entry of a baseline: in one file, and so many times."""
-        return bool(self.path and self.count)
+        """Whether it is an entry of a baseline, which hides so many errors and no more."""
+        return bool(self.count)
 
     @property
     def words(self) -> str:
@@ -57,7 +57,7 @@ def entries_of(text: str, folder: str) -> list[Ignore]:
             end = match.end()
             found.append(
                 Ignore(
-                    message=match[1][1:-1].replace("''", "'"),
+                    message=plain(match[1][1:-1].replace("''", "'")),
                     identifier=match[2] or "",
                     path=_joined(folder, match[4]),
                     count=int(match[3]),
@@ -80,7 +80,7 @@ def ignores_in(parameters: Mapping[str, Any], folder: str) -> Iterator[Ignore]:
 
 def _ignores(entry: object, folder: str) -> Iterator[Ignore]:
     if isinstance(entry, str):
-        yield Ignore(message=entry, identifier="", path="", count=0)
+        yield Ignore(message=plain(entry), identifier="", path="", count=0)
         return
     if not isinstance(entry, dict):
         raise NotNeon(f"ignoreErrors holds {entry!r:.40}")
@@ -89,11 +89,16 @@ def _ignores(entry: object, folder: str) -> Iterator[Ignore]:
         for message in _all(entry, "message", "messages", "rawMessage", "rawMessages"):
             for identifier in _all(entry, "identifier", "identifiers"):
                 yield Ignore(
-                    message=message,
+                    message=plain(message),
                     identifier=identifier,
                     path=_joined(folder, path) if path else "",
                     count=count if isinstance(count, int) else 0,
                 )
+
+
+def plain(text: str) -> str:
+    """Return a text of a configuration as PHPStan has it: in NEON and in a .php file alike, `%%` stands for `%`."""
+    return text.replace("%%", "%")
 
 
 def _all(entry: Mapping[str, Any], *names: str) -> list[str]:

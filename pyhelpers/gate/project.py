@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,16 +12,24 @@ from pyhelpers.errors import BadInput
 from pyhelpers.gate.analysed import analysed_files, exclude_entries
 from pyhelpers.gate.bypass import Bypass, Severity
 from pyhelpers.gate.child import Start
-from pyhelpers.gate.configuration import read_configuration
+from pyhelpers.gate.configuration import Configuration, read_configuration
 from pyhelpers.gate.failure import Failure
 from pyhelpers.gate.finding import Finding
 from pyhelpers.gate.history import Diff
+from pyhelpers.gate.ignores import Ignore, ignores_in
 from pyhelpers.gate.lockfile import audit_lock, audit_manifest
 from pyhelpers.gate.phpstan import Settings, analyse, chosen_config, parameters, program
 from pyhelpers.gate.ratchet import audit_baseline, growth
 from pyhelpers.gate.weakening import Side, audit_configuration
 
 Text = TypeVar("Text", str, Any)
+
+
+NOTHING = Failure(
+    cause="PHPStan analyses no file of the project",
+    words="",
+    remedy="Name what to analyse by `paths`, here or in PHPStan's configuration, and look at its `excludePaths`.",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +58,13 @@ def look(tree: Tree, name: str, settings: Settings) -> Seen:
     folder = tree.root / name
     answer = analyse(folder, settings, start=tree.start, temp=tree.temp)
     side, failure = look_at_side(tree, name, settings)
-    failures = [each for each in (answer.failure, None if answer.failure else failure) if each is not None]
+    failure = answer.failure or failure or (None if side.analysed else NOTHING)
     return Seen(
         name=name,
         side=side,
         findings=placed(answer.findings, tree.root),
         stale=answer.stale,
-        failures=failures,
+        failures=[failure] if failure else [],
         parameters=side.parameters or {},
     )
 
@@ -78,20 +87,36 @@ def look_at_side(tree: Tree, name: str, settings: Settings) -> tuple[Side, Failu
         told = Failure(cause=error.message, words="", remedy=error.remedy)
     failure = told if isinstance(told, Failure) else None
     raw: Mapping[str, Any] = {} if isinstance(told, Failure) else told
+    configuration = read_configuration(tree.root, chosen_config(folder, settings))
+    placed_parameters = relative(dict(raw), tree.root)
     side = Side(
-        configuration=read_configuration(tree.root, chosen_config(folder, settings)),
-        parameters=None if failure else relative(raw, tree.root),
+        configuration=configuration,
+        parameters=None if failure else placed_parameters,
+        ignores=_ignores(configuration, placed_parameters),
         analysed=analysed_files(tree.root, folder, raw, settings.paths) if raw else frozenset(),
         excludes=frozenset(exclude_entries(raw, tree.root)),
     )
     return side, failure
 
 
+def _ignores(configuration: Configuration, parameters: Mapping[str, Any]) -> tuple[Ignore, ...]:
+    """Return what the files ignore, and what PHPStan's parameters ignore beyond it: packages and code can add to them."""
+    own = configuration.all_ignores
+    known = Counter(own)
+    others = []
+    for ignore in ignores_in(parameters, ""):
+        if known[ignore]:
+            known[ignore] -= 1
+        else:
+            others.append(ignore)
+    return (*own, *others)
+
+
 def audit_project(
     base: Side, head: Seen, diff: Diff, *, baseline: str, suppressions: Severity | None
 ) -> Iterator[Bypass]:
     """Give the complaints about a project's configuration and baselines."""
-    grown = growth(base.configuration.all_ignores, head.side.configuration.all_ignores, diff.renames)
+    grown = growth(base.ignores, head.side.ignores, diff.renames)
     yield from audit_baseline(grown, mode=baseline, place=head.side.configuration.place)
     if base.parameters is None:
         yield Bypass(

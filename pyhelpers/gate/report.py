@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from pyhelpers.errors import BadInput, NothingChanged
@@ -155,7 +156,7 @@ def _sarif_result(matched: Matched, seen: Counter[str], *, waived: bool) -> dict
     finding = matched.finding
     what = f"{finding.path}\x00{finding.context}\x00{finding.identifier}\x00{finding.message}"
     seen[what] += 1
-    place: dict[str, Any] = {"artifactLocation": {"uri": finding.path.replace("%", "%25").replace(" ", "%20")}}
+    place: dict[str, Any] = {"artifactLocation": {"uri": quote(finding.path, errors="replace")}}
     if finding.line:
         place["region"] = {"startLine": finding.line}
     entry: dict[str, Any] = {

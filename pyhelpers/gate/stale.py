@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyhelpers.gate.finding import Finding
-from pyhelpers.gate.ignores import Ignore
+from pyhelpers.gate.ignores import Ignore, plain
 
 # What PHPStan says of an entry (`… pattern #…# (identifier) in path … was not matched …`), and of one that hides too much.
 _UNMATCHED = re.compile(r"^Ignored error pattern (?P<what>.*) was not matched in reported errors\.$", re.DOTALL)
@@ -87,6 +87,7 @@ def _of_file(file: str, listed: Sequence[Stale], text: str | None) -> Iterator[s
 
     def mended(match: re.Match[str]) -> str:
         message = re.sub(r"\\([\\'])", r"\1", match["message"]) if php else match["message"].replace("''", "'")
+        message = plain(message)
         path = f"{folder}/{match['path']}" if folder else match["path"]
         count = wanted.get((message, match["identifier"] or "", path))
         if count is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyhelpers.errors import BadInput
 from pyhelpers.gate.base import Event, base_commit, event_of
+from pyhelpers.gate.bypass import Bypass
 from pyhelpers.gate.child import Start, run_child
 from pyhelpers.gate.gate import Request, Result, check_projects, run_gate
 from pyhelpers.gate.history import Repository as Checkout
@@ -25,6 +26,7 @@ from pyhelpers.gate.stale import patch, stale_entries
 from pyhelpers.gate.tell import refusal, tell
 from pyhelpers.gate.trend import history_of, picture
 from pyhelpers.gate.verdict import Verdict
+from pyhelpers.gate.workflows import audit_workflows
 from pyhelpers.runner import summary
 from pyhelpers.runner.environment import Runner
 from pyhelpers.runner.log import Log
@@ -32,7 +34,8 @@ from pyhelpers.runner.log import Log
 if TYPE_CHECKING:
     from github.Repository import Repository
 
-ACTION = "actions/phpstan-gate"
+ACTION = "phpstan-gate"
+DEFAULT_CHECK = "PHPStan gate"  # as in cli/gate.py
 NO_CHECK = "none"
 LONGEST_SECONDS = 6 * 3600.0  # GitHub ends a job after six hours; by hand nobody waits longer either
 PATCH = "stale-baseline.patch"
@@ -108,9 +111,10 @@ def run(asked: Asked, runner: Runner, log: Log) -> Result:
         asked.checkout,
         base=asked.base,
         starter=starter,
-        temp=runner.temp,
+        temp=runner.temp if runner.on_github else _cache(environment),
         today=dt.datetime.now(dt.UTC).date(),
         saved=saved_findings(runner.base_report),
+        audits=[lambda: _workflows(asked)],
         report=log.step,
     )
 
@@ -143,6 +147,16 @@ def show(asked: Asked, result: Result, runner: Runner, log: Log) -> None:
     if result.verdict is not Verdict.PASSED:
         raise refusal(result, headline(result))
     log.done(f"{headline(result)}.")
+
+
+def _cache(environment: Mapping[str, str]) -> Path:
+    """Return the place for the canary off GitHub: not below /tmp, which a pattern of `excludePaths` may well name."""
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "belay"
+
+
+def _workflows(asked: Asked) -> list[Bypass]:
+    branch = asked.event.branch or None
+    return audit_workflows(asked.checkout.root, action=ACTION, check_name=asked.check or DEFAULT_CHECK, branch=branch)
 
 
 def _repository(token: str, runner: Runner) -> Repository | None:

@@ -19,6 +19,7 @@ _DECLARES = re.compile(
     r"\s*(?:#\[[^\]]*\]\s*)*(?:public|protected|private|var|static|readonly|final|abstract|const|case|function|class)\b"
 )
 _MIXED = re.compile(r"@(?:phpstan-|psalm-)?(?:param|return|var)\s+\??mixed\b|[(,:|]\s*mixed\b(?!\s*\()", re.IGNORECASE)
+ENDINGS = frozenset({"php", "phtml", "inc", "module", "install", "theme"})
 EVERYTHING = "*"  # an ignore without an identifier
 
 
@@ -80,18 +81,29 @@ def added(base: Iterable[Suppression], head: Iterable[Suppression], now: Callabl
 
 
 def audit_source(
-    diff: Diff, *, before: Callable[[str], str | None], after: Callable[[str], str | None], severity: Severity | None
+    diff: Diff,
+    *,
+    analysed: frozenset[str],
+    before: Callable[[str], str | None],
+    after: Callable[[str], str | None],
+    severity: Severity | None,
 ) -> list[Bypass]:
     """Return what the change newly hides; `before` and `after` give a file's text on either side.
+
+    Looked at is what PHPStan analyses, on either side, and all that ends like PHP.
 
     Ignores have the `severity` (None: they are allowed). Casts and `mixed` are only reported: each has honest uses.
     """
     base: list[Suppression] = []
     head: list[Suppression] = []
     softer: list[Bypass] = []
+
+    def is_php(path: str) -> bool:
+        return path in analysed or path.rpartition(".")[2].lower() in ENDINGS
+
     for change in diff.changes:
-        old = (before(change.old) or "") if change.old and _is_php(change.old) else ""
-        new = (after(change.new) or "") if change.new and _is_php(change.new) else ""
+        old = (before(change.old) or "") if change.old and is_php(change.old) else ""
+        new = (after(change.new) or "") if change.new and is_php(change.new) else ""
         base += ignores_in_source(old, change.old or "")
         head += ignores_in_source(new, change.new or "")
         if new and change.new and severity is not None:
@@ -172,17 +184,3 @@ def _covered(lines: list[str], line: int, comment: Comment) -> str:
     own = re.sub(r"//.*|#(?!\[).*|/\*.*?\*/|^\s*\*.*", "", own)
     code = own if own.strip() else "".join(lines[line : line + 1])
     return re.sub(r"\s+", "", code)
-
-
-def _is_php(path: str) -> bool:
-    return path.rpartition(".")[2].lower() in {
-        "php",
-        "php3",
-        "php4",
-        "php5",
-        "phtml",
-        "inc",
-        "module",
-        "install",
-        "theme",
-    }

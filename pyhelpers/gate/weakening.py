@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from pyhelpers.gate.bypass import Bypass, Severity
 from pyhelpers.gate.configuration import Configuration
 from pyhelpers.gate.history import Diff
+from pyhelpers.gate.ignores import Ignore
 from pyhelpers.gate.phpstan import DISCOVERED
+from pyhelpers.runner.commands import shortened
 
 HIGHEST_LEVEL = 10  # what `max` means in PHPStan 2
 # Switches that make PHPStan see less when they are on; of all others named check… or report… the opposite is true.
@@ -25,6 +28,36 @@ _LISTS = {
     "earlyTerminatingFunctionCalls": "is taken to end a function",
     "dynamicConstantNames": "is taken to have any value",
 }
+# What other rules compare, what tells of the machine, and what changes nothing but speed and looks.
+_COMPARED_ELSEWHERE = frozenset(
+    [
+        "level",
+        "usedLevel",
+        "paths",
+        "analysedPathsFromConfig",
+        "excludePaths",
+        "ignoreErrors",
+        "fileExtensions",
+        "allConfigFiles",
+        "rootDir",
+        "additionalConfigFiles",
+        "currentWorkingDirectory",
+        "tmpDir",
+        "sysGetTempDir",
+        "resultCachePath",
+        "composerAutoloaderProjectPaths",
+        "dnsServers",
+        "jobSize",
+        "processTimeout",
+        "maximumNumberOfProcesses",
+        "minimumNumberOfJobsPerProcess",
+        "buffer",
+        "nodesByStringCountMax",
+        "editorUrl",
+        "editorUrlTitle",
+        "errorFormat",
+    ]
+)
 SHOWN = 20  # files that are named; the report counts them all
 
 
@@ -37,6 +70,7 @@ class Side:
 
     configuration: Configuration
     parameters: Mapping[str, Any] | None
+    ignores: tuple[Ignore, ...]  # of the files, and those that only PHPStan knows: of packages, of code
     analysed: frozenset[str]
     excludes: frozenset[str]
 
@@ -120,8 +154,16 @@ def _switches(base: Mapping[str, Any], head: Mapping[str, Any], prefix: str) -> 
         old, new = base[name], head[name]
         if isinstance(old, dict) and isinstance(new, dict):
             yield from _switches(old, new, f"{prefix}{name}.")
-        elif isinstance(old, bool) and isinstance(new, bool) and old is not new:
-            yield from _switched(name, f"{prefix}{name}", new=new)
+        elif isinstance(old, bool) and isinstance(new, bool):
+            if old is not new:
+                yield from _switched(name, f"{prefix}{name}", new=new)
+        elif old != new and name not in _COMPARED_ELSEWHERE and name not in _LISTS:
+            text = f"{prefix}{name} differs: {_short(old)} became {_short(new)}."
+            yield _report("parameter-changed", "", text, "Look whether PHPStan sees less that way.")
+
+
+def _short(value: object) -> str:
+    return shortened(json.dumps(value, ensure_ascii=False), 100)
 
 
 def _switched(name: str, whole: str, *, new: bool) -> Iterator[Bypass]:
@@ -202,5 +244,5 @@ def _patterns(base: Side, head: Side, diff: Diff, severity: Severity) -> Iterato
         )
 
 
-def _unlimited(side: Side) -> list[Any]:
-    return [ignore for ignore in side.configuration.all_ignores if not ignore.is_entry]
+def _unlimited(side: Side) -> list[Ignore]:
+    return [ignore for ignore in side.ignores if not ignore.is_entry]

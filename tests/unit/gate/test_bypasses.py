@@ -14,7 +14,6 @@ import pytest
 from tests.lab.php_repository import BASELINE, SAMPLE, PhpRepository, make_repository
 
 Change = Callable[[PhpRepository], None]
-KEEP = {"includes": ["baseline.neon"]}
 ENTRY = """
 		-
 			message: '#^Method Shop\\\\Order\\:\\:label\\(\\) is bad\\.$#'
@@ -86,6 +85,7 @@ def another_ending(app: PhpRepository) -> None:
 
 
 def extensions_narrowed(app: PhpRepository) -> None:
+    app.write("src/only.inc", "<?php\n")
     app.configure(includes=["baseline.neon"], fileExtensions=["inc"])
 
 
@@ -323,7 +323,7 @@ def test_phpstan_in_the_repository_can_not_be_swapped_unseen(tmp_path: Path) -> 
 )
 def test_an_analysis_that_was_ended_early_is_no_success(replay: str, php_repository: PhpRepository) -> None:
     """P7: row 11; recorded with exit status 0."""
-    php_repository.configure(**KEEP, replay=replay)
+    php_repository.configure(includes=["baseline.neon"], replay=replay)
     ended = php_repository.gate()
     assert (ended.code, ended.outputs["passed"]) == (1, "false")
     assert "::error title=Analysis failed::" in ended.log
@@ -332,7 +332,7 @@ def test_an_analysis_that_was_ended_early_is_no_success(replay: str, php_reposit
 @pytest.mark.parametrize("replay", ["bypass-fake-formatter/json", "bypass-no-rules/json", "bypass-ignore-all/json"])
 def test_an_answer_without_the_canary_is_no_success(replay: str, php_repository: PhpRepository) -> None:
     """P7: row 12; recorded as well-formed, without errors, with exit status 0."""
-    php_repository.configure(**KEEP, replay=replay, canary="blind")
+    php_repository.configure(includes=["baseline.neon"], replay=replay, canary="blind")
     ended = php_repository.gate()
     assert (ended.code, ended.outputs["passed"]) == (1, "false")
     assert "::error title=Analysis failed::PHPStan did not report the error that Belay planted" in ended.log
