@@ -12,7 +12,7 @@ from pyhelpers.gate.history import Diff
 from pyhelpers.gate.php_source import Comment, comments
 
 # PHPStan finds its tags wherever they stand in a comment (Lexer of @phpstan-ignore, and RichParser).
-_IGNORE = re.compile(r"@phpstan-ignore(?P<where>-next-line|-line)?(?![\w-])(?P<rest>[^\n\r]*)")
+_IGNORE = re.compile(r"@phpstan-ignore(?P<where>-next-line|-line)?(?![\w-])(?P<rest>(?:(?!@phpstan-ignore)[^\n\r])*)")
 _IDENTIFIER = re.compile(r"\s*([A-Za-z][\w.]*)\s*(\([^()]*\))?\s*")
 _CAST = re.compile(r"@(?:phpstan-|psalm-)?var\s+\S+")
 _DECLARES = re.compile(
