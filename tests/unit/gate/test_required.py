@@ -250,7 +250,7 @@ def test_a_branch_of_any_name_and_a_rule_on_any_page(checks: GitHubChecks, gated
     require(checks, demand(NAME))
     assert rules(gated) == []
     assert rules(gated, "release/1.0 #1") == ["required-unknown", "required-unknown"]
-    assert ("GET", f"/repos/{REPOSITORY}/rules/branches/release%2F1.0%20%231?per_page=100&page=1") in checks.requests
+    assert ("GET", f"/repos/{REPOSITORY}/rules/branches/release%2F1.0%20%231?page=1&per_page=100") in checks.requests
 
 
 @pytest.mark.parametrize(
@@ -260,6 +260,15 @@ def test_an_answer_of_another_shape_is_no_all_clear(checks: GitHubChecks, gated:
     """P7."""
     checks.rules = answer
     assert set(rules(gated)) & {"required-not", "required-unknown"}
+
+
+@pytest.mark.parametrize("name", ["PHPStan gate", "types: api & web (8.4)", "a/b", "100 %", "é+?#"])
+def test_a_check_of_any_name(checks: GitHubChecks, gated: Repository, name: str) -> None:
+    require(checks, demand(name))
+    checks.add_check_run(name=name, status="completed", conclusion="skipped")
+    checks.add_check_run(name="another", status="completed", conclusion="neutral")
+    found = audit_required(gated, branch="main", check_name=name, pause=0)
+    assert [bypass.rule for bypass in found] == ["required-skipped"]
 
 
 def test_a_queue_that_cannot_be_asked_for_is_none(checks: GitHubChecks, gated: Repository) -> None:
