@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pyhelpers.errors import BadInput, ForgeFailed
-from pyhelpers.forge.permissions import Permission
+from pyhelpers.forge.permissions import LIMITED, Permission
 
 if TYPE_CHECKING:
     from github.GithubObject import GithubObject
@@ -189,7 +189,9 @@ def explained(error: Exception, *, needs: Permission | None = None) -> ForgeFail
     if isinstance(error, ForgeFailed):
         return error
     if isinstance(error, github.RateLimitExceededException | github.RateLimitExceededExceedsMaxWait):
-        return ForgeFailed("GitHub's rate limit for this token is used up", remedy="The next run tries again.")
+        if needs is None or "secondary" not in str(error.data).lower():
+            return ForgeFailed("GitHub's rate limit for this token is used up", remedy="The next run tries again.")
+        return ForgeFailed("GitHub takes no more requests of this token for a while", remedy=LIMITED)
     if isinstance(error, github.GithubException):
         told = error.data.get("message", "") if isinstance(error.data, dict) else ""
         text = f"GitHub refused with status {error.status}: {str(told)[:200] or 'no reason given'}"

@@ -20,16 +20,16 @@ REMEDIES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Permission:
-    """One permission of a token: its name with its level, and who can't have it (a sentence)."""
+    """One permission of a token: its name with its level, and how it is had, in sentences."""
 
     name: str
-    note: str = ""
+    how: str = "Put it under the job's `permissions:`."
 
     def remedy(self, status: int, *, limited: bool = False) -> str:
         """Return what to do about a refusal with the HTTP `status`; `limited` where GitHub asked for a wait."""
         if limited:
             return LIMITED
-        lacks = f"lacks `{self.name}`: put it under the job's `permissions:`. {self.note}".rstrip()
+        lacks = f"lacks `{self.name}`. {self.how}"
         return {
             403: f"The token {lacks}",
             404: f"The token doesn't reach this repository, what is asked for isn't in it, or the token {lacks}",
@@ -37,13 +37,13 @@ class Permission:
         }.get(status, AGAIN)
 
 
-_READ_ONLY = "A pull request from a fork or by Dependabot can't have it"
+_FROM_JOB = Permission.how
+_READ_ONLY = f"{_FROM_JOB} A pull request from a fork or by Dependabot can't have it"
+_NOT_FROM_JOB = "The job's own token can't have it: give a GitHub App's, or a fine-grained personal one."
 CHECKS_READ = Permission(name="checks: read")
-CHECKS_WRITE = Permission(name="checks: write", note=f"{_READ_ONLY}, nor can a personal token.")
-COMMENTS_WRITE = Permission(name="pull-requests: write", note=f"{_READ_ONLY}.")
+CHECKS_WRITE = Permission(name="checks: write", how=f"{_READ_ONLY}, nor can a personal token.")
+COMMENTS_WRITE = Permission(name="pull-requests: write", how=f"{_READ_ONLY}.")
 CONTENTS_READ = Permission(name="contents: read")
 METADATA_READ = Permission(name="metadata: read")
-ADMINISTRATION_READ = Permission(
-    name="administration: read",
-    note="The job's own token can't have it: give a GitHub App's, or a fine-grained personal one.",
-)
+ADMINISTRATION_READ = Permission(name="administration: read", how=_NOT_FROM_JOB)
+ADMINISTRATION_WRITE = Permission(name="administration: write", how=_NOT_FROM_JOB)

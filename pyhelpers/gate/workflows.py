@@ -19,7 +19,7 @@ from pyhelpers.gate.conditions import outcome
 from pyhelpers.gate.impostors import impostors
 from pyhelpers.gate.scripts import losses
 from pyhelpers.gate.triggers import gaps
-from pyhelpers.gate.workflow import BY_HAND, FOLDER, Broken, Gate, Layer, Repository, gates_in, load
+from pyhelpers.gate.workflow import BY_HAND, Broken, Gate, Layer, Repository, gates_in, load
 from pyhelpers.gate.yaml_reader import Block, Unreadable
 
 MERGES = ("pull_request", "pull_request_target", "merge_group")  # the events before a merge
@@ -52,7 +52,7 @@ def audit_workflows(
     try:
         gates = gates_in(repository)
     except Unreadable as error:
-        return [*found, *_broken([Broken(path=FOLDER, error=error, about_gate=True)])]
+        return [*found, *_broken([Broken(path="", error=error, about_gate=True)])]
     found += _missing(repository, gates)
     events = _events(gates)
     for gate in gates:
@@ -115,7 +115,7 @@ def _missing(repository: Repository, gates: list[Gate]) -> Iterator[Bypass]:
         yield Bypass(
             rule="gate-not-found",
             severity="report",
-            place=FOLDER,
+            place="",
             what=f"No workflow of this repository runs {repository.action}.",
             remedy="Add a workflow that runs it on `pull_request`, without filters.",
         )
@@ -236,17 +236,13 @@ def _matrix(gate: Gate) -> Iterator[Bypass]:
     for job in jobs:
         strategy = job.content.block("strategy")
         given = gate.step.content.block("with")
-        if (
-            gate.step.kind == "step"
-            and "uses" in gate.step.content
-            and not any("matrix." in given.text(key) for key in given)
-        ):
+        if gate.step.kind == "step" and given.text("token") and "matrix." not in given.text("check-run"):
             yield Bypass(
                 rule="gate-matrix",
-                severity="report",
+                severity="refuse",
                 place=job.place("strategy"),
-                what="The gate runs in a matrix, and nothing that it is given tells its runs apart: they write to one check.",
-                remedy="Run it in a job without a matrix, or give it an input that names the run (`${{ matrix.… }}`).",
+                what="The gate runs in a matrix, and all of its runs write to one check: what the last one says is all that counts.",
+                remedy="Name the run in the gate's input `check-run` (`${{ matrix.… }}`), or run it in a job without a matrix.",
             )
         if strategy.text("fail-fast") != "false":
             yield Bypass(

@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.lab.github_server import REPOSITORY, GitHub, serving, stamp
+from tests.lab.github_http import serving
+from tests.lab.github_server import REPOSITORY, TOKEN, GitHub, stamp
 
 SHA = "4f0c1d2e3b5a69788796a5b4c3d2e1f001122334"
 ACTIONS = {"id": 15368, "slug": "github-actions", "name": "GitHub Actions"}
@@ -71,7 +72,7 @@ class GitHubChecks(GitHub):
 
     def add_check_run(self, *, app: dict[str, Any] | None = None, **said: Any) -> dict[str, Any]:
         """Put a check run there, as a job or an app does."""
-        with self._lock:
+        with self.lock:
             number = next(self._ids)
             address = f"{self.url}/repos/{REPOSITORY}/check-runs/{number}"
             run: dict[str, Any] = {
@@ -129,7 +130,7 @@ class GitHubChecks(GitHub):
 
     def _list_runs(self, query: dict[str, str], _body: object, ref: str) -> tuple[int, Any]:
         if set(query) - {"check_name", "status", "filter", "app_id", "per_page", "page"}:
-            return self._refuse(422, f"check-runs?{query}")
+            return self.refuse(422, f"check-runs?{query}")
         if "checks" not in self.permissions and "checks:read" not in self.permissions:
             return 403, FORBIDDEN
         if ref not in self.commits | {"main"}:
@@ -146,7 +147,7 @@ class GitHubChecks(GitHub):
         if "checks" not in self.permissions:
             return 403, FORBIDDEN
         if wrong := wrong_run(body, {"name", "head_sha"}, {"title", "summary"}):
-            return self._refuse(422, wrong)
+            return self.refuse(422, wrong)
         if body["head_sha"] not in self.commits:
             return 422, {"message": f"No commit found for SHA: {body['head_sha']}"}
         return 201, self.add_check_run(**body)
@@ -163,7 +164,7 @@ class GitHubChecks(GitHub):
         if "checks" not in self.permissions or (run and run["app"] != ACTIONS):
             return 403, FORBIDDEN
         if wrong := wrong_run(body, set(), {"summary"}):
-            return self._refuse(422, wrong)
+            return self.refuse(422, wrong)
         if run is None:
             return 404, NOT_FOUND
         self._change(run, body if self.renames else {key: value for key, value in body.items() if key != "name"})
@@ -180,18 +181,18 @@ class GitHubChecks(GitHub):
 
     def _list_rules(self, query: dict[str, str], _body: object, _branch: str) -> tuple[int, Any]:
         if set(query) - {"per_page", "page"}:
-            return self._refuse(422, f"rules?{query}")
+            return self.refuse(422, f"rules?{query}")
         return 200, self.rules
 
     def _list_rulesets(self, query: dict[str, str], _body: object) -> tuple[int, Any]:
         if set(query) - {"per_page", "page", "includes_parents", "targets"}:
-            return self._refuse(422, f"rulesets?{query}")
+            return self.refuse(422, f"rulesets?{query}")
         parts = {"id", "name", "target", "source_type", "source", "enforcement"}
         return 200, [{key: value for key, value in each.items() if key in parts} for each in self.rulesets]
 
     def _get_ruleset(self, query: dict[str, str], _body: object, number: int) -> tuple[int, Any]:
         if set(query) - {"includes_parents"}:
-            return self._refuse(422, f"ruleset?{query}")
+            return self.refuse(422, f"ruleset?{query}")
         found = next((each for each in self.rulesets if each["id"] == number), None)
         if found is None:
             return 404, NOT_FOUND
@@ -288,4 +289,4 @@ def wrong_keys(kind: str, body: object, known: dict[str, type], needed: set[str]
 
 def running_checks() -> AbstractContextManager[GitHubChecks]:
     """Serve a repository without check runs and rules on a free port of 127.0.0.1 for a `with` block."""
-    return serving(GitHubChecks())
+    return serving(GitHubChecks(), TOKEN)

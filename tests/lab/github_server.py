@@ -9,16 +9,16 @@ can't show: GitHub's permissions in detail, and how soon a list there shows what
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.lab.github_http import Fault, serving
 
 REPOSITORY = "acme/shop"
 TOKEN = "ghs_canaryCanaryCanaryCanaryCanary0123456789"
@@ -56,16 +56,15 @@ class GitHub:
     statuses: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
-    # (method, part of the path, status, body): 0 does the work and closes the link without an answer, -1 does it and says
-    # nothing.
+    # The faults, and how the wire behaves: see `github_http`.
     faults: list[tuple[str, str, int, dict[str, Any]]] = field(default_factory=list)
+    faults_at: dict[int, Fault] = field(default_factory=dict)
     fault_headers: dict[str, str] = field(default_factory=dict)
-    faults_at: dict[int, tuple[int, dict[str, Any]]] = field(default_factory=dict)  # the same, by the request's number
-    stall: threading.Event = field(default_factory=threading.Event)  # ends the silence of a fault with status -1
-    drip: bool = False  # one byte a second, for ever
+    stall: threading.Event = field(default_factory=threading.Event)
+    drip: bool = False
     page: int = 100
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def writes(self) -> list[tuple[str, str]]:
         """The requests that were no reads."""
@@ -77,7 +76,7 @@ class GitHub:
 
     def add_issue(self, *, title: str, body: str, user: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """Put an issue there, as somebody else would."""
-        with self._lock:
+        with self.lock:
             number, now = len(self.issues) + 1, stamp()
             issue = {
                 "id": next(self._ids),
@@ -105,7 +104,7 @@ class GitHub:
         self, issue: int, body: str, *, user: dict[str, Any] | None = None, association: str = "NONE"
     ) -> dict[str, Any]:
         """Put a comment there, as somebody would."""
-        with self._lock:
+        with self.lock:
             number = next(self._ids)
             comment = {
                 "id": number,
@@ -130,7 +129,7 @@ class GitHub:
         created_at: str = "",
     ) -> int:
         """Put a Deployment there, as a job with an `environment:` does; return its id."""
-        with self._lock:
+        with self.lock:
             number = next(self._ids)
             self.deployments.append(
                 {
@@ -181,7 +180,7 @@ class GitHub:
             match = re.fullmatch(re.escape(prefix) + pattern, path)
             if match and verb == method:
                 return route(query, body, *(int(word) if word.isdigit() else word for word in match.groups()))
-        return self._refuse(404, f"{method} {path}")
+        return self.refuse(404, f"{method} {path}")
 
     def routes(self) -> dict[tuple[str, str], Callable[..., tuple[int, Any]]]:
         """Return what answers which request."""
@@ -198,7 +197,8 @@ class GitHub:
             ("POST", r"/deployments/(\d+)/statuses"): self._create_status,
         }
 
-    def _refuse(self, status: int, why: str) -> tuple[int, Any]:
+    def refuse(self, status: int, why: str) -> tuple[int, Any]:
+        """Complain, and return the answer that says so."""
         self.complaints.append(why)
         return status, {"message": why, "documentation_url": "https://docs.github.com/rest"}
 
@@ -214,7 +214,7 @@ class GitHub:
 
     def _list_issues(self, query: dict[str, str], _body: object) -> tuple[int, Any]:
         if set(query) - {"state", "labels", "since", "per_page", "page", "sort", "direction"}:
-            return self._refuse(422, f"issues?{urlencode(query)}")
+            return self.refuse(422, f"issues?{urlencode(query)}")
         found = [issue for issue in reversed(self.issues) if query.get("state", "open") in {issue["state"], "all"}]
         if query.get("labels"):
             wanted = set(query["labels"].split(","))
@@ -223,14 +223,14 @@ class GitHub:
 
     def _create_issue(self, _query: dict[str, str], body: Any) -> tuple[int, Any]:
         if wrong := self._shaped("issue", body):
-            return self._refuse(422, wrong)
+            return self.refuse(422, wrong)
         # "Only users with push access can set labels for new issues. Labels are silently dropped otherwise."
         labels = [{"name": name} for name in body.get("labels", [])] if self.labels_allowed else []
         return 201, self.add_issue(title=body["title"], body=body.get("body"), labels=labels)
 
     def _edit_issue(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
         if wrong := self._shaped("edit", body):
-            return self._refuse(422, wrong)
+            return self.refuse(422, wrong)
         issue = self.issues[number - 1]
         issue.update(body, updated_at=stamp())
         return 200, issue
@@ -240,7 +240,7 @@ class GitHub:
 
     def _create_comment(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
         if wrong := self._shaped("comment", body):
-            return self._refuse(422, wrong)
+            return self.refuse(422, wrong)
         return 201, self.add_comment(number, body["body"])
 
     def _comment(self, number: int) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
@@ -252,7 +252,7 @@ class GitHub:
 
     def _edit_comment(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
         if wrong := self._shaped("comment", body):
-            return self._refuse(422, wrong)
+            return self.refuse(422, wrong)
         if not (found := self._comment(number)):
             return 404, {"message": "Not Found"}
         found[1].update(body, updated_at=stamp())
@@ -266,7 +266,7 @@ class GitHub:
 
     def _list_deployments(self, query: dict[str, str], _body: object) -> tuple[int, Any]:
         if set(query) - {"sha", "ref", "task", "environment", "per_page", "page"}:
-            return self._refuse(422, f"deployments?{urlencode(query)}")
+            return self.refuse(422, f"deployments?{urlencode(query)}")
         return 200, [
             each
             for each in reversed(self.deployments)
@@ -279,7 +279,7 @@ class GitHub:
     def _create_status(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
         wrong = self._shaped("status", body)
         if wrong or body["state"] not in STATES:
-            return self._refuse(422, wrong or f"status: {body['state']}")
+            return self.refuse(422, wrong or f"status: {body['state']}")
         return 201, self._add_status(number, body)
 
 
@@ -288,105 +288,6 @@ def stamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-Served = TypeVar("Served", bound=GitHub)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    github: GitHub
-
-    def log_message(self, *_words: object) -> None:
-        """Be quiet."""
-
-    def do(self) -> None:
-        github, address = self.github, urlsplit(self.path)
-        length = int(self.headers.get("Content-Length") or 0)
-        raw = self.rfile.read(length)
-        query = {name: values[-1] for name, values in parse_qs(address.query).items()}
-        content: Any
-        with github._lock:
-            github.requests.append((self.command, self.path))
-            fault = self.fault()
-            if fault and fault[0] > 0:
-                status, content = fault  # the fault's own
-            elif self.headers.get("Authorization") not in {f"token {TOKEN}", f"Bearer {TOKEN}"}:
-                status, content = 401, {"message": "Bad credentials"}
-            elif not re.search(r"application/(vnd\.github\.\S+\+)?json|\*/\*", self.headers.get("Accept", "")):
-                status, content = github._refuse(415, f"Accept: {self.headers.get('Accept')}")
-            else:
-                body = json.loads(raw) if raw else None
-                status, content = github.answer(self.command, address.path, query, body)
-        if fault and fault[0] <= 0:
-            if fault[0] < 0:
-                github.stall.wait(30)
-            self.close_connection = True
-            self.connection.close()
-            return
-        headers = dict(github.fault_headers) if fault else {}
-        if isinstance(content, list):
-            content = self.paged(content, query, address.path, headers)
-        elif isinstance(content, dict) and "total_count" in content:  # a list with its length, under one more name
-            content = {
-                key: self.paged(value, query, address.path, headers) if isinstance(value, list) else value
-                for key, value in content.items()
-            }
-        self.give(status, b"" if content is None else json.dumps(content).encode(), headers)
-
-    def fault(self) -> tuple[int, dict[str, Any]] | None:
-        """Return the status and body of the fault that this request meets."""
-        github = self.github
-        for each in github.faults:
-            if each[0] == self.command and each[1] in self.path:
-                github.faults.remove(each)
-                return each[2:]
-        return github.faults_at.get(len(github.requests) - 1)
-
-    def paged(self, whole: list[Any], query: dict[str, str], path: str, headers: dict[str, str]) -> list[Any]:
-        """Return one page of a list, and put the way to the next into the headers."""
-        number, size = int(query.get("page", "1")), min(int(query.get("per_page", "30")), self.github.page)
-        if len(whole) > number * size:
-            following = urlencode({**query, "page": number + 1})
-            headers["Link"] = f'<{self.github.url}{path}?{following}>; rel="next"'
-        return whole[(number - 1) * size : number * size]
-
-    def give(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json; charset=utf-8", **headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if not self.github.drip:
-            self.wfile.write(body)
-            return
-        for byte in body:
-            try:
-                self.wfile.write(bytes([byte]))
-            except OSError:
-                return
-            time.sleep(1)
-
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do  # noqa: N815  # http.server's names
-
-
-@contextmanager
-def running_github() -> Iterator[GitHub]:
+def running_github() -> AbstractContextManager[GitHub]:
     """Serve a repository without issues and Deployments on a free port of 127.0.0.1 for a `with` block."""
-    with serving(GitHub()) as github:
-        yield github
-
-
-@contextmanager
-def serving(github: Served) -> Iterator[Served]:
-    """Serve this repository on a free port of 127.0.0.1 for a `with` block."""
-    handler = type("Handler", (_Handler,), {"github": github})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    github.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield github
-    finally:
-        github.stall.set()
-        server.shutdown()
-        server.server_close()
+    return serving(GitHub(), TOKEN)

@@ -156,7 +156,8 @@ def test_the_wait_is_as_long_as_github_asks_and_no_longer_than_ours(checks: GitH
         (404, "Not Found", "`checks: write`"),
         (422, f"No commit found for SHA: {SHA}", "commit"),
         (429, "Too many requests", "fewer jobs"),
-        (403, "You have exceeded a secondary rate limit", "next run"),
+        (403, "You have exceeded a secondary rate limit", "fewer jobs"),
+        (403, "API rate limit exceeded for installation ID 1.", "next run"),
     ],
 )
 @pytest.mark.parametrize("write", ["POST", "PATCH"])

@@ -207,7 +207,10 @@ BYPASSES: dict[str, tuple[str, dict[str, str] | str, int]] = {
     ),
     "a matrix that writes to one check": (
         "gate-matrix",
-        job("strategy: {fail-fast: false, matrix: {php: ['8.3', '8.4']}}"),
+        job(
+            "strategy: {fail-fast: false, matrix: {php: ['8.3', '8.4']}}",
+            step="        with: {token: '${{ github.token }}'}\n",
+        ),
         5,
     ),
     "fail-fast": (
@@ -330,8 +333,9 @@ HARMLESS: dict[str, dict[str, str] | str] = {
         "strategy:",
         "  fail-fast: false",
         "  matrix: {app: [api, web]}",
-        step="        with: {working-directory: '${{ matrix.app }}'}\n",
+        step="        with: {token: x, check-run: 'types of ${{ matrix.app }}'}\n",
     ),
+    "a matrix without a check run": job("strategy: {fail-fast: false, matrix: {php: ['8.3', '8.4']}}"),
     "other jobs in a matrix": beside(
         "tests:", "  name: tests (${{ matrix.php }})", "  strategy: {matrix: {php: ['8.3', '8.4']}}", "  runs-on: x"
     ),
