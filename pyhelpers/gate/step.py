@@ -22,6 +22,7 @@ from pyhelpers.gate.page import SUMMARY_ROWS, headline, page
 from pyhelpers.gate.phpstan import Settings, program
 from pyhelpers.gate.publish import marks, publish
 from pyhelpers.gate.report import saved_findings, write_reports
+from pyhelpers.gate.required import audit_required, has_merge_queue
 from pyhelpers.gate.stale import patch, stale_entries
 from pyhelpers.gate.tell import refusal, tell
 from pyhelpers.gate.trend import history_of, picture
@@ -155,8 +156,17 @@ def _cache(environment: Mapping[str, str]) -> Path:
 
 
 def _workflows(asked: Asked) -> list[Bypass]:
-    branch = asked.event.branch or None
-    return audit_workflows(asked.checkout.root, action=ACTION, check_name=asked.check or DEFAULT_CHECK, branch=branch)
+    """Return what the workflows let through, and what GitHub's rules for the branch don't ask for."""
+    branch, check = asked.event.branch, asked.check or DEFAULT_CHECK
+    rules: list[Bypass] = []
+    queue = False
+    if asked.repository is not None and branch:
+        rules = audit_required(asked.repository, branch=branch, check_name=check)
+        queue = has_merge_queue(asked.repository, branch=branch)
+    found = audit_workflows(
+        asked.checkout.root, action=ACTION, check_name=check, branch=branch or None, merge_queue=queue
+    )
+    return [*found, *rules]
 
 
 def _repository(token: str, runner: Runner) -> Repository | None:
