@@ -50,7 +50,9 @@ def recorded(name: str) -> dict[str, Any]:
 def parameters(changed: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the recorded answer of `dump-parameters` with what is changed in it, and an environment as the real one has."""
     run = recorded("dump-parameters/json")
-    document = json.loads(at(folder, run["stdout"])) | {"env": {"SECRET_OF_THE_RUNNER": "hunter2"}} | changed
+    document = (
+        json.loads(at(folder, run["stdout"])) | {"env": {"SECRET_OF_THE_RUNNER": f"hunter2 in {folder}"}} | changed
+    )
     if "level" in changed:
         document["usedLevel"] = str(changed["level"])
     for name in ("paths", "analysedPathsFromConfig"):

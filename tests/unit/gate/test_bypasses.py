@@ -68,6 +68,19 @@ def entries_swapped(app: PhpRepository) -> None:
     )
 
 
+def entries_swapped_under_a_rename(app: PhpRepository) -> None:
+    """The file moves as well, and its entries may follow it; this one is another."""
+    app.git("mv", "src/Order.php", "src/Bill.php")
+    entries_swapped(app)
+    app.write("baseline.neon", app.read("baseline.neon").replace("src/Order.php", "src/Bill.php"))
+
+
+def ignored_by_a_package(app: PhpRepository) -> None:
+    """An extension's configuration in vendor/ ignores something: only PHPStan's own parameters tell."""
+    app.configure(includes=["baseline.neon"], ignoreErrors=[{"message": "#never#", "path": str(app.root / "src")}])
+    app.change("phpstan.neon", app.read("phpstan.neon").split("ignoreErrors")[1].partition("\n")[0], ": []")
+
+
 def excluded(app: PhpRepository) -> None:
     app.configure(includes=["baseline.neon"], excludePaths=["src/Order.php"])
 
@@ -226,6 +239,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "6 second baseline": (second_baseline, "baseline-grew"),
     "6 entry by hand": (entry_by_hand, "baseline-grew"),
     "6 entries swapped": (entries_swapped, "baseline-grew"),
+    "6 entries swapped under a rename": (entries_swapped_under_a_rename, "baseline-grew"),
+    "8 by a package": (ignored_by_a_package, "ignore-pattern-added"),
     "7 file excluded": (excluded, "files-not-analysed"),
     "7 excluded, as an entry": (excluded, "path-excluded"),
     "7 excluded for later": (excluded_for_later, "path-excluded"),

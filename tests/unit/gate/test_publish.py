@@ -113,6 +113,35 @@ def test_a_trait_is_shown_once_in_its_own_file(
     assert shown["raw_details"] == "https://phpstan.org/error-identifiers/a.b"
 
 
+def test_a_file_outside_of_the_repository_is_in_the_report_alone(
+    checks: GitHubChecks, repository: Repository, pull_request: Event
+) -> None:
+    """GitHub can't show it beside any code."""
+    result = found(1)
+    result.matched = [
+        dataclasses.replace(each, finding=dataclasses.replace(each.finding, path="/elsewhere/a.php"))
+        for each in result.matched
+    ]
+    told(repository, result, pull_request)
+    assert checks.annotations[checks.named(NAME)[0]["id"]] == []
+
+
+def test_a_hostile_name_does_not_act_in_the_page(
+    checks: GitHubChecks, repository: Repository, pull_request: Event
+) -> None:
+    """P6: a file's or a service's name is the change's own."""
+    result = found(0)
+    result.verdict = Verdict.WEAKENED
+    hostile = "<img src=x> @team/all [x](http://evil.example)\n::error::x |"
+    result.bypasses = [Bypass(rule="service-changed", severity="refuse", place=hostile, what=hostile, remedy="")]
+    told(repository, result, pull_request)
+    for text in (checks.named(NAME)[0]["output"]["summary"], checks.comments[pull_request.pull_request][0]["body"]):
+        assert "<img" not in text
+        assert "@team" not in text
+        assert "](http" not in text
+        assert not [line for line in text.splitlines() if line.startswith("::error")]
+
+
 def test_a_refusal_is_shown_where_it_stands(checks: GitHubChecks, repository: Repository, pull_request: Event) -> None:
     result = found(0)
     result.verdict = Verdict.WEAKENED

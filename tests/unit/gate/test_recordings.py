@@ -226,6 +226,13 @@ def test_an_answer_that_is_not_phpstans_is_refused(stdout: str, status: int) -> 
     assert read_answer(Completed(exit_code=status, stdout=stdout, stderr="")).failure is not None
 
 
+def test_two_answers_are_told_as_what_they_are() -> None:
+    """A shutdown function may print a second one."""
+    failure = read_answer(Completed(exit_code=0, stdout=GOOD + GOOD, stderr="")).failure
+    assert failure is not None
+    assert "holds 2 answers" in failure.cause
+
+
 @pytest.mark.parametrize("status", [-9, 1, 2, 127, 255])
 def test_no_errors_with_another_status_than_0_is_refused(status: int) -> None:
     assert read_answer(Completed(exit_code=status, stdout=GOOD, stderr="")).failure is not None
