@@ -211,7 +211,8 @@ def test_what_phpstan_said_is_shown_when_the_analysis_failed(app: PhpRepository)
 
 
 def test_the_environment_that_phpstan_prints_is_seen_nowhere(app: PhpRepository) -> None:
-    """P6: `dump-parameters` tells its whole environment."""
+    """P6: `dump-parameters` tells its whole environment, and base and head are compared."""
+    app.write("README.md", "more\n")
     ended = app.gate()
     for text in (ended.log, ended.summary, json.dumps(dict(ended.report)), str(ended.outputs)):
         assert "hunter2" not in text
