@@ -98,6 +98,7 @@ HOSTILE = {
     "no mapping": "- on\n",
     "nothing": "",
     "a tab": "a:\n\t- b\n",
+    "a line end that is one for some": "a: b\u2028# c: d\n",
     "an open quote": "a: 'b\n",
     "a control character": "a: \x01\n",
     "a long file": "#" * 300_000,
