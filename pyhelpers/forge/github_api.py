@@ -189,9 +189,12 @@ def explained(error: Exception, *, needs: Permission | None = None) -> ForgeFail
     if isinstance(error, ForgeFailed):
         return error
     if isinstance(error, github.RateLimitExceededException | github.RateLimitExceededExceedsMaxWait):
-        if needs is None or "secondary" not in str(error.data).lower():
-            return ForgeFailed("GitHub's rate limit for this token is used up", remedy="The next run tries again.")
-        return ForgeFailed("GitHub takes no more requests of this token for a while", remedy=LIMITED)
+        secondary = needs is not None and "secondary" in str(error.data).lower()
+        text = "GitHub takes no more requests of this token for a while"
+        return ForgeFailed(
+            text if secondary else "GitHub's rate limit for this token is used up",
+            remedy=LIMITED if secondary else "The next run tries again.",
+        )
     if isinstance(error, github.GithubException):
         told = error.data.get("message", "") if isinstance(error.data, dict) else ""
         text = f"GitHub refused with status {error.status}: {str(told)[:200] or 'no reason given'}"

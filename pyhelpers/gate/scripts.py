@@ -117,7 +117,7 @@ def _following(after: str) -> tuple[str, str]:
 def _logical(script: str) -> Iterator[tuple[int, str]]:
     """Yield the lines of a block with the number of each, comments left out and continued ones joined."""
     whole, begun = "", 0
-    for number, raw in enumerate(script.splitlines()):
+    for number, raw in enumerate(script.split("\n")):  # as bash: nothing else ends a line
         line = re.sub(r"(?:^|\s)#.*", "", raw)
         begun = begun if whole else number
         if line.endswith("\\"):

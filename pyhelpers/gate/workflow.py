@@ -15,7 +15,7 @@ from pyhelpers.gate.yaml_reader import MOST_BYTES, Block, Unreadable, empty, rea
 
 FOLDER = ".github/workflows"
 MOST_FILES = 500
-MOST_LAYERS = 20_000  # jobs and steps that are looked at, those of called workflows once for each call
+MOST_LAYERS = 100_000  # jobs and steps that are looked at, those of called workflows once for each call
 BY_HAND = re.compile(r"\bgate\s+phpstan\b")  # the same verb, called in a `run:` block
 
 

@@ -8,12 +8,16 @@ alias counted as what it stands for, is bounded while it is read.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 MOST_BYTES = 256 * 1024  # of one file; a long workflow has some 50 KiB
 MOST_NODES = 50_000  # with each alias counted as what it stands for
 DEEPEST = 60
+_ODD_LINE_ENDS = re.compile(
+    "[\x85\u2028\u2029]"
+)  # YAML 1.1, and so PyYAML, takes them for ends of lines; GitHub's 1.2 doesn't
 
 
 class Unreadable(Exception):
@@ -79,6 +83,8 @@ def read(content: bytes) -> Block:
     builder = _Builder()
     try:
         text = content.decode("utf-8-sig")
+        if _ODD_LINE_ENDS.search(text):
+            raise Unreadable("has a character that ends a line for some programs only (U+0085, U+2028 or U+2029)")
         # libyaml where it is there: ten times as fast.
         for event in yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
             builder.take(type(event).__name__, event, event.start_mark.line + 1 if event.start_mark else 0)

@@ -199,6 +199,17 @@ def test_of_two_that_both_began_the_newest_decides(checks: GitHubChecks, gated: 
         assert {each["conclusion"] for each in others} <= {"neutral"}
 
 
+def test_a_writer_never_takes_up_what_another_is_writing(checks: GitHubChecks, gated: Repository) -> None:
+    """One whose first answer was lost looks for its own check run, and finds one of the same content that isn't."""
+
+    def another() -> None:
+        checks.faults = [("POST", "/check-runs", 500, {})]
+        published(gated, 120)
+
+    published(between(checks, 2, another), 120)
+    complete(checks, 120)
+
+
 def between(checks: GitHubChecks, at: int, work: Callable[[], object]) -> Repository:
     """Return a repository whose request number `at` is preceded by some work of another."""
     repository = github_api.open_repository(TOKEN, REPOSITORY, api_url=checks.url, pause=0)
@@ -236,8 +247,8 @@ def test_where_github_keeps_the_old_name_the_old_check_never_counts_as_passed(
 def test_the_same_name_of_another_project_or_app_is_left_alone(checks: GitHubChecks, gated: Repository) -> None:
     checks.add_check_run(app=OTHER_APP, name=NAME, external_id="theirs", status="completed", conclusion="success")
     checks.add_check_run(name=NAME, status="completed", conclusion="success")
-    published(gated, 1, external_id="one")
     published(gated, 2, external_id="one-more")
+    published(gated, 1, external_id="one")
     assert [run["name"] for run in checks.check_runs] == [NAME] * 4
 
 
@@ -245,6 +256,10 @@ def test_a_check_that_only_claims_to_say_it_is_not_believed(checks: GitHubChecks
     """Whatever runs in the repository may write check runs of any `external_id`."""
     published(gated, 51)
     checks.check_runs[0].update(conclusion="success")
+    published(gated, 51)
+    complete(checks, 51)
+    checks.annotations[checks.named(NAME)[0]["id"]].pop()
+    checks.named(NAME)[0]["output"]["annotations_count"] -= 1
     published(gated, 51)
     complete(checks, 51)
 

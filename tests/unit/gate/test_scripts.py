@@ -27,7 +27,7 @@ def scripts(files: dict[str, dict[str, str] | str]) -> dict[str, tuple[str, str]
     found = {}
     for name, text in files.items():
         if isinstance(text, str) and "gate phpstan" in text:
-            step = read(text.encode()).block("jobs").block("types").blocks("steps")[0]
+            step = read(text.encode()).block("jobs").block("types").blocks("steps")[-1]
             found[name] = (step.text("run"), step.text("shell"))
     return found
 

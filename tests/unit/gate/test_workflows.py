@@ -98,6 +98,7 @@ HOSTILE = {
     "no mapping": "- on\n",
     "nothing": "",
     "a tab": "a:\n\t- b\n",
+    "a line end that is one for some": "a: b\u2028# c: d\n",
     "an open quote": "a: 'b\n",
     "a control character": "a: \x01\n",
     "a long file": "#" * 300_000,
@@ -172,11 +173,15 @@ def test_shapes_that_github_does_not_take_raise_nothing(tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     """A pipe would be waited for without end; a composite action outside of the checkout is none of ours."""
-    write(tmp_path, {"gate.yml": PLAIN, "out.yml": PLAIN.replace("acme/belay/actions/phpstan-gate@v1", "./../../etc")})
-    os.mkfifo(tmp_path / ".github/workflows/pipe.yml")
-    (tmp_path / ".github/workflows/gone.yml").symlink_to("nowhere")
-    (tmp_path / ".github/workflows/folder.yml").mkdir()
-    assert audit(tmp_path) == []
+    inside = tmp_path / "inside"
+    soft = "runs:\n  using: composite\n  steps:\n    - uses: ./phpstan-gate\n      continue-on-error: true\n"
+    out = PLAIN.replace("acme/belay/actions/phpstan-gate@v1", "./../outside")
+    write(tmp_path, {"outside/action.yml": soft})
+    write(inside, {"gate.yml": PLAIN, "out.yml": out})
+    os.mkfifo(inside / ".github/workflows/pipe.yml")
+    (inside / ".github/workflows/gone.yml").symlink_to("nowhere")
+    (inside / ".github/workflows/folder.yml").mkdir()
+    assert audit(inside) == []
 
 
 def test_workflows_that_call_each_other_end(tmp_path: Path) -> None:

@@ -273,6 +273,11 @@ BYPASSES: dict[str, tuple[str, dict[str, str] | str, int]] = {
     "substituted": ("gate-exit-status", script(f'echo "$({COMMAND})"'), 8),
     "substituted into an export": ("gate-exit-status", script(f'export SAID="$({COMMAND})"'), 8),
     "a shell without -e": ("gate-exit-status", script(f"{COMMAND}\necho done", shell="bash {0}"), 9),
+    "|| true behind what only looks like a line's end": (
+        "gate-exit-status",
+        PLAIN + f'      - run: "{COMMAND}\\u2028 || true"\n',
+        10,
+    ),
     "a pipe": ("gate-pipe", script(f"{COMMAND} | tee log"), 8),
     "a pipe of both": ("gate-pipe", script(f"{COMMAND} |& tee log"), 8),
     "a pipe with pipefail and || true": ("gate-exit-status", script(f"{COMMAND} | tee log || true", shell="bash"), 9),
