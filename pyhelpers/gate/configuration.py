@@ -60,17 +60,20 @@ class Configuration:
         return ""
 
 
-def read_configuration(root: Path, chosen: Path | None) -> Configuration:
-    """Return what the configuration file `chosen` (absolute, or None) and all that it includes in `root` say."""
+def read_configuration(root: Path, chosen: Path | None, *, tracked: frozenset[str] | None) -> Configuration:
+    """Return what the configuration file `chosen` (absolute, or None) and all that it includes in `root` say.
+
+    `tracked` are the files that git follows; other ones below a folder `vendor` are those of packages. None: all are.
+    """
     configuration = Configuration()
     if chosen is not None:
-        _read(root.resolve(), chosen, configuration, 0)
+        _read(root.resolve(), chosen, configuration, 0, tracked)
     return configuration
 
 
-def _read(root: Path, file: Path, into: Configuration, depth: int) -> None:
+def _read(root: Path, file: Path, into: Configuration, depth: int, tracked: frozenset[str] | None) -> None:
     name = _inside(root, file)
-    if name is None or "vendor" in Path(name).parts:
+    if name is None or ("vendor" in Path(name).parts and tracked is not None and name not in tracked):
         into.outside.add(_package_path(str(file)))
         return
     if name in into.files:
@@ -83,12 +86,14 @@ def _read(root: Path, file: Path, into: Configuration, depth: int) -> None:
         if file.suffix == ".php":
             into.ignores[name] = entries_of_php(text, posixpath.dirname(name))
             return
-        _take(root, file, name, text, into, depth)
+        _take(root, file, name, text, into, depth, tracked)
     except (NotNeon, NotABaseline, OSError, UnicodeDecodeError) as error:
         into.unread[name] = str(error)
 
 
-def _take(root: Path, file: Path, name: str, text: str, into: Configuration, depth: int) -> None:
+def _take(
+    root: Path, file: Path, name: str, text: str, into: Configuration, depth: int, tracked: frozenset[str] | None
+) -> None:
     folder = posixpath.dirname(name)
     if _BASELINE.match(text):
         into.ignores[name] = entries_of(text, folder)  # the quick way, for what is nothing but a baseline
@@ -108,7 +113,7 @@ def _take(root: Path, file: Path, name: str, text: str, into: Configuration, dep
         if "%" in included:  # PHPStan's own folder, and the like
             into.outside.add(included)
             continue
-        _read(root, (file.parent / included).resolve(), into, depth + 1)
+        _read(root, (file.parent / included).resolve(), into, depth + 1, tracked)
 
 
 def _sections(document: dict[str, Any], into: Configuration) -> None:

@@ -123,7 +123,7 @@ def run_gate(
     may know the base's findings; `audits` are complaints that come from elsewhere (workflows, GitHub's rules). Raises
     `BadInput`, for inputs and for a broken waiver file.
     """
-    head = Tree(root=repository.root, start=starter(None), temp=temp)
+    head = Tree(root=repository.root, tracked=repository.tracked(), start=starter(None), temp=temp)
     diff = repository.diff(base) if base else Diff()
     waivers = _waivers(repository, base, today)
     seen = []
@@ -138,7 +138,7 @@ def run_gate(
     else:
         with _exported(repository, base, request, starter) as old:
             report(f"The base {base[:12]} is compared")
-            bypasses += _audit(request, repository, old, head, seen, diff)
+            bypasses += _audit(request, old, head, seen, diff)
             for one in seen:
                 before = _base_findings(one, old, base, request, saved)
                 kinds, mended = match(one.findings, before, diff)
@@ -177,24 +177,28 @@ def check_projects(repository: Repository, folder: Path, names: Sequence[str]) -
     return tuple(dict.fromkeys(found))
 
 
-def _audit(
-    request: Request, repository: Repository, old: Tree, head: Tree, seen: Sequence[Seen], diff: Diff
-) -> Iterator[Bypass]:
+def _audit(request: Request, old: Tree, head: Tree, seen: Sequence[Seen], diff: Diff) -> Iterator[Bypass]:
     def before(path: str) -> str | None:
         return _text(old.root, path)
 
     def after(path: str) -> str | None:
         return _text(head.root, path)
 
-    tracked = repository.tracked()
     analysed: set[str] = set()
     for one in seen:
         side, _ = look_at_side(old, one.name, request.settings)
         analysed |= side.analysed | one.side.analysed
         if not one.failures:
-            yield from audit_project(side, one, diff, baseline=request.baseline, suppressions=request.severity)
+            yield from audit_project(
+                side,
+                one,
+                diff,
+                settings=request.settings,
+                baseline=request.baseline,
+                suppressions=request.severity,
+            )
         yield from audit_packages(one.name, before=before, after=after)
-        yield from audit_program(head, one.name, request.settings, diff, one, tracked)
+        yield from audit_program(head, one.name, request.settings, diff, one)
     yield from audit_source(diff, analysed=frozenset(analysed), before=before, after=after, severity=request.severity)
     yield from audit_own_settings(before(SETTINGS), after(SETTINGS))
     yield from _reviewed_files(diff)
@@ -245,7 +249,7 @@ def _exported(
             packages, link = repository.root / name / "vendor", root / name / "vendor"
             if packages.is_dir() and link.parent.is_dir() and not link.exists():
                 link.symlink_to(packages)
-        yield Tree(root=root, start=starter(temp), temp=temp)
+        yield Tree(root=root, tracked=None, start=starter(temp), temp=temp)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

@@ -31,15 +31,39 @@ def audit_lock(base: str | None, head: str | None, *, place: str) -> Iterator[By
                 "phpstan-downgraded", place, f"{name} goes back from {old.get('version')} to {new.get('version')}."
             )
 
+    for name in sorted(after.keys() - before.keys()):
+        if before:
+            yield _report("extension-added", place, f"{name} is new, and PHPStan may load it by itself.")
+
 
 def audit_manifest(base: str | None, head: str | None, *, place: str) -> Iterator[Bypass]:
-    """Give what composer.json newly tells the extension installer to leave out."""
+    """Give what composer.json newly leaves out, asks for otherwise, or takes from elsewhere."""
     for name in sorted(_ignored(head) - _ignored(base)):
         yield _refuse("extension-dropped", place, f"The extension installer leaves out {name}.")
+    before, after = _required(base), _required(head)
+    for name, constraint in before.items():
+        if name not in after:
+            yield _refuse("extension-dropped", place, f"{name} is no longer required.")
+        elif after[name] != constraint:
+            yield _report("phpstan-required", place, f"{name} was required as {constraint} and is as {after[name]}.")
+    if _document(head).get("repositories") != _document(base).get("repositories"):
+        yield _report("packages-from-elsewhere", place, "composer.json takes packages from other repositories.")
 
 
 def _refuse(rule: str, place: str, what: str) -> Bypass:
     return Bypass(rule=rule, severity="refuse", place=place, what=what, remedy=_REMEDY)
+
+
+def _report(rule: str, place: str, what: str) -> Bypass:
+    return Bypass(rule=rule, severity="report", place=place, what=what, remedy="Look at it before you merge.")
+
+
+def _required(text: str | None) -> dict[str, str]:
+    """Return what composer.json requires of PHPStan's, with its constraints."""
+    document = _document(text)
+    parts = [document.get(key) for key in ("require", "require-dev")]
+    listed = {str(name): str(value) for part in parts if isinstance(part, dict) for name, value in part.items()}
+    return {name: value for name, value in listed.items() if "phpstan" in name or "larastan" in name}
 
 
 def _packages(text: str | None) -> dict[str, Mapping[str, Any]]:

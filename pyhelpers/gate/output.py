@@ -18,9 +18,8 @@ from pyhelpers.gate.finding import Finding
 
 # No message can hold this: inside a JSON text its quotes would be escaped.
 _DOCUMENT = re.compile(r'\{\s*"totals"\s*:')
-_CONTEXT = re.compile(
-    r"^(?P<path>.+) \(in context of (?:class|anonymous class|trait|enum|interface) (?P<context>.+)\)$", re.DOTALL
-)
+# PHPStan names a trait's file so; an anonymous class has no "class" before its name (ScopeContext, MutatingScope).
+_CONTEXT = re.compile(r"^(?P<path>.+) \(in context of (?:class )?(?P<context>.+)\)$", re.DOTALL)
 _STALE = re.compile(
     r"^Ignored error pattern .*(?:was not matched in reported errors"
     r"|is expected to occur \d+ times?, but occurred only \d+ times?)\.$",

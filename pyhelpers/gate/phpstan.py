@@ -40,18 +40,11 @@ class Settings:
     phpstan: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """One folder that PHPStan is run in. `name` is its place in the repository, `""` for the top."""
-
-    folder: Path
-    name: str
-
-
 def chosen_config(project: Path, settings: Settings) -> Path | None:
     """Return the configuration file that PHPStan takes in `project`, or None where there is none."""
     if settings.config:
-        return (project / settings.config).resolve()
+        given = project / settings.config
+        return given.resolve() if given.is_file() else None  # the base may not have it yet
     found = [project / name for name in DISCOVERED if (project / name).is_file()]
     return found[0].resolve() if found else None
 

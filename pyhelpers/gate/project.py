@@ -34,9 +34,13 @@ NOTHING = Failure(
 
 @dataclass(frozen=True, kw_only=True)
 class Tree:
-    """A checkout of the repository: the one under review, or the base's files; and how PHPStan is started in it."""
+    """A checkout of the repository: the one under review, or the base's files; and how PHPStan is started in it.
+
+    `tracked`: the files that git follows; None where nothing else lies there.
+    """
 
     root: Path
+    tracked: frozenset[str] | None
     start: Start
     temp: Path
 
@@ -87,7 +91,7 @@ def look_at_side(tree: Tree, name: str, settings: Settings) -> tuple[Side, Failu
         told = Failure(cause=error.message, words="", remedy=error.remedy)
     failure = told if isinstance(told, Failure) else None
     raw: Mapping[str, Any] = {} if isinstance(told, Failure) else told
-    configuration = read_configuration(tree.root, chosen_config(folder, settings))
+    configuration = read_configuration(tree.root, chosen_config(folder, settings), tracked=tree.tracked)
     placed_parameters = relative(dict(raw), tree.root)
     side = Side(
         configuration=configuration,
@@ -113,9 +117,21 @@ def _ignores(configuration: Configuration, parameters: Mapping[str, Any]) -> tup
 
 
 def audit_project(
-    base: Side, head: Seen, diff: Diff, *, baseline: str, suppressions: Severity | None
+    base: Side, head: Seen, diff: Diff, *, settings: Settings, baseline: str, suppressions: Severity | None
 ) -> Iterator[Bypass]:
-    """Give the complaints about a project's configuration and baselines."""
+    """Give the complaints about a project's configuration and baselines.
+
+    Where the base had no configuration, and none was given from outside, there was no PHPStan: everything begins here.
+    """
+    if not (base.configuration.files or settings.level or settings.paths):
+        yield Bypass(
+            rule="phpstan-begun",
+            severity="report",
+            place=head.side.configuration.chosen,
+            what="The base has no configuration of PHPStan's: what this change ignores is the beginning.",
+            remedy="Look through the baseline; from the next change on it may only shrink.",
+        )
+        return
     grown = growth(base.ignores, head.side.ignores, diff.renames)
     yield from audit_baseline(grown, mode=baseline, place=head.side.configuration.place)
     if base.parameters is None:
@@ -141,14 +157,13 @@ def audit_packages(
         yield from audit(before(place), after(place), place=place)
 
 
-def audit_program(
-    tree: Tree, name: str, settings: Settings, diff: Diff, seen: Seen, tracked: frozenset[str]
-) -> Iterator[Bypass]:
+def audit_program(tree: Tree, name: str, settings: Settings, diff: Diff, seen: Seen) -> Iterator[Bypass]:
     """Give the complaints about PHPStan's own files in the repository: the program, and a result cache in git.
 
     The cache is PHP that PHPStan runs, and holds the errors of files that did not change (recorded:
     bypass-poisoned-cache).
     """
+    tracked = tree.tracked or frozenset()
     place = relative(program(tree.root / name, settings)[-1], tree.root)
     if place in tracked and place in diff.touched:
         yield Bypass(

@@ -208,12 +208,19 @@ def extension_removed(app: PhpRepository) -> None:
 
 def installer_told_to_ignore(app: PhpRepository) -> None:
     ignored = {"phpstan/extension-installer": {"ignore": ["phpstan/phpstan-strict-rules"]}}
-    app.write("composer.json", json.dumps({"extra": ignored}))
+    document = json.loads(app.read("composer.json"))
+    app.write("composer.json", json.dumps(document | {"extra": ignored}))
 
 
-def include_dropped(app: PhpRepository) -> None:
-    app.configure(includes=["baseline.neon"], rules="kept")
-    app.change("phpstan.neon", '\trules: "kept"\n', "")
+def no_longer_required(app: PhpRepository) -> None:
+    app.write("composer.json", json.dumps({"require-dev": {}}))
+
+
+def formatter_in_a_committed_package(app: PhpRepository) -> None:
+    """vendor/ is in git here, so it is the change's own, and is read."""
+    app.write(".gitignore", "/vendor/bin/\n")
+    app.write("vendor/x/extension.neon", "services:\n\terrorFormatter.json: T\\FakeFormatter\n")
+    app.configure(includes=["baseline.neon", "vendor/x/extension.neon"])
 
 
 def cache_committed(app: PhpRepository) -> None:
@@ -269,6 +276,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "13 an older PHPStan": (older_phpstan, "phpstan-downgraded"),
     "13 an extension removed": (extension_removed, "extension-dropped"),
     "13 the installer ignores an extension": (installer_told_to_ignore, "extension-dropped"),
+    "13 an extension no longer required": (no_longer_required, "extension-dropped"),
+    "12 formatter replaced in vendor": (formatter_in_a_committed_package, "formatter-replaced"),
     "20 a result cache in git": (cache_committed, "result-cache-committed"),
     "21 belay.toml: baseline free": (softer_baseline, "gate-settings-changed"),
     "21 belay.toml: suppressions allowed": (softer_suppressions, "gate-settings-changed"),
@@ -281,6 +290,7 @@ def test_a_way_around_is_refused_and_named(name: str, tmp_path: Path) -> None:
     change, rule = REFUSED[name]
     app = make_repository(tmp_path)
     app.write("composer.lock", lock())
+    app.write("composer.json", json.dumps({"require-dev": {"phpstan/phpstan": "^2.1"}}))
     app.commit("lock")
     app.git("branch", "-f", "main")
     change(app)
@@ -390,3 +400,29 @@ def test_a_free_baseline_grows_in_the_open(php_repository: PhpRepository) -> Non
     ended = php_repository.gate("--baseline", "free")
     assert ended.code == 0, ended.log
     assert "baseline-grew" in ended.reported
+
+
+def test_the_first_baseline_of_a_repository_is_no_growth(tmp_path: Path) -> None:
+    """Where there was no PHPStan, everything begins."""
+    app = make_repository(tmp_path)
+    for name in ("phpstan.neon", "baseline.neon"):
+        app.git("rm", "-q", name)
+    app.commit("without")
+    app.git("branch", "-f", "main")
+    app.write("baseline.neon", BASELINE)
+    app.configure(includes=["baseline.neon"])
+    ended = app.gate()
+    assert ended.code == 0, ended.log
+    assert "phpstan-begun" in ended.reported
+
+
+def test_a_first_configuration_beside_given_inputs_is_no_beginning(tmp_path: Path) -> None:
+    """P7: level and paths come from the workflow, so the base was analysed without a file."""
+    app = make_repository(tmp_path)
+    for name in ("phpstan.neon", "baseline.neon"):
+        app.git("rm", "-q", name)
+    app.commit("without")
+    app.git("branch", "-f", "main")
+    app.write("baseline.neon", BASELINE)
+    app.configure(includes=["baseline.neon"])
+    assert app.gate("--level", "9", "--paths", "src").refused == {"baseline-grew"}

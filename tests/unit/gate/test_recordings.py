@@ -226,6 +226,21 @@ def test_an_answer_that_is_not_phpstans_is_refused(stdout: str, status: int) -> 
     assert read_answer(Completed(exit_code=status, stdout=stdout, stderr="")).failure is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "context"),
+    [
+        ("/app/src/Priced.php (in context of class Shop\\\\Item)", "/app/src/Priced.php", "Shop\\Item"),
+        ("/app/T.php (in context of class@anonymous/app/A.php:3)", "/app/T.php", "class@anonymous/app/A.php:3"),
+        ("/app/odd (name).php", "/app/odd (name).php", ""),
+    ],
+)
+def test_a_traits_file_is_told_from_the_class_that_uses_it(name: str, path: str, context: str) -> None:
+    found = '{"errors":1,"messages":[{"message":"x","line":null,"ignorable":true}]}'
+    text = f'{{"totals":{{"errors":0,"file_errors":1}},"files":{{"{name}":{found}}},"errors":[]}}'
+    (finding,) = read_answer(Completed(exit_code=1, stdout=text, stderr="")).findings
+    assert (finding.path, finding.context, finding.line) == (path, context, 0)
+
+
 def test_two_answers_are_told_as_what_they_are() -> None:
     """A shutdown function may print a second one."""
     failure = read_answer(Completed(exit_code=0, stdout=GOOD + GOOD, stderr="")).failure
