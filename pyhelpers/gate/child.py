@@ -27,7 +27,7 @@ _PASSED_ON = re.compile(
 class Start(Protocol):
     """How a child is started; a test may hand in its own."""
 
-    def __call__(self, argv: Sequence[str], folder: Path) -> Completed:
+    def __call__(self, argv: Sequence[str], folder: Path, /) -> Completed:
         """Run `argv` in `folder` to its end."""
         ...
 

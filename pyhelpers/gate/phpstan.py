@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from pyhelpers.errors import BadInput
 from pyhelpers.gate.canary import plant, without
 from pyhelpers.gate.child import Start
 from pyhelpers.gate.failure import Failure, explained
+from pyhelpers.gate.neon import NotNeon, read_neon
 from pyhelpers.gate.output import Answer, read_answer
 
 # In PHPStan's own order (CommandHelper): the first that exists is taken. A pull request that adds an earlier one
@@ -91,18 +94,35 @@ def parameters(project: Path, settings: Settings, *, start: Start) -> dict[str, 
     before anything else sees it (P6).
     """
     config = chosen_config(project, settings)
-    words = [*program(project, settings), "dump-parameters", "--json", "--no-ansi", "--no-interaction"]
+    words = [*program(project, settings), "dump-parameters", "--no-ansi", "--no-interaction"]
     words += [f"--configuration={config}"] if config else []
-    completed = start([*words, *_level(settings)], project)
-    try:
-        begin = completed.stdout.index("{")
-        document = json.loads(completed.stdout[begin:])
-    except ValueError:
-        return explained("PHPStan did not tell its configuration", completed.exit_code, completed.stderr, "")
-    if completed.exit_code or not isinstance(document, dict):
+    words += _level(settings)
+    completed = start([*words, "--json"], project)
+    if completed.exit_code and '"--json" option' in completed.stderr:  # PHPStan 1 has NEON alone
+        completed = start(words, project)
+    document = _document(completed.stdout)
+    if completed.exit_code or document is None:
         return explained("PHPStan did not tell its configuration", completed.exit_code, completed.stderr, "")
     document.pop("env", None)
     return document
+
+
+def _document(text: str) -> dict[str, Any] | None:
+    """Return what `dump-parameters` printed, as JSON or as NEON; None where it is neither.
+
+    Before JSON there may be what a bootstrap file printed (recorded: config-boot-noise).
+    """
+
+    def after_noise(text: str) -> object:
+        return json.loads("{" + text.partition("\n{")[2])
+
+    readers: tuple[Callable[[str], object], ...] = (json.loads, after_noise, read_neon)
+    for read in readers:
+        with suppress(ValueError, RecursionError, NotNeon):
+            document = read(text)
+            if isinstance(document, dict):
+                return document
+    return None
 
 
 def _level(settings: Settings) -> list[str]:

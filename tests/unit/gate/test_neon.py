@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pyhelpers.gate.ignores import Ignore, entries_of
 from pyhelpers.gate.neon import NotNeon, read_neon
 from pyhelpers.gate.php_baseline import NotABaseline, entries_of_php
-from tests.unit.gate.samples import SAMPLES
+from tests.unit.gate.samples import RUNS, SAMPLES
 
 PROJECT = SAMPLES / "project"
 # Files of the sample project that PHPStan itself can't read, and this one, whose bracket is closed by nothing.
@@ -101,6 +102,11 @@ def test_the_sample_projects_files_are_read_as_phpstan_reads_them(file: object) 
             read_neon(text)
     else:
         read_neon(text)
+
+
+def test_phpstans_own_neon_is_read_as_its_own_json_says() -> None:
+    """The whole of `dump-parameters`, recorded in both: some three hundred lines."""
+    assert read_neon(RUNS["dump-parameters/neon"]["stdout"]) == json.loads(RUNS["dump-parameters/json"]["stdout"])
 
 
 def test_both_kinds_of_baseline_hold_the_same() -> None:
