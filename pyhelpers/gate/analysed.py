@@ -64,4 +64,4 @@ def _from(root: Path, path: str) -> str:
 
 def _texts(value: object) -> list[str]:
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-    return [item for item in items if isinstance(item, str)]
+    return [item for item in items if isinstance(item, str) and "\0" not in item]

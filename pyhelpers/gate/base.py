@@ -35,7 +35,7 @@ def event_of(runner: Runner) -> Event:
     if pull := payload.get("pull_request"):
         return Event(
             name=runner.event_name,
-            pull_request=int(str(_get(pull, "number") or 0)),
+            pull_request=_number(_get(pull, "number")),
             head_sha=str(_get(pull, "head", "sha") or runner.sha),
             base_sha=str(_get(pull, "base", "sha") or ""),
             default_branch=default,
@@ -128,9 +128,13 @@ def _payload(path: Path | None) -> dict[str, Any]:
         document = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput("GITHUB_EVENT_PATH", "the event's payload can't be read") from error
     return document if isinstance(document, dict) else {}
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _get(document: Mapping[str, Any], *keys: str) -> object:

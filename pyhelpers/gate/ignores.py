@@ -10,7 +10,7 @@ from typing import Any
 
 from pyhelpers.gate.neon import NotNeon, read_neon
 
-_ENTRY = r"""\t\t-\n\t\t\t(?:message|rawMessage): ('(?:[^'\n]|'')*')\n(?:\t\t\tidentifier: ([\w.]+)\n)?\t\t\tcount: (\d+)\n\t\t\tpath: ([^\s'"\#%{}\[\](),]+)\n"""
+_ENTRY = r"""\t\t-\n\t\t\t(?:message|rawMessage): ('(?:[^'\n]|'')*')\n(?:\t\t\tidentifier: ([\w.]+)\n)?\t\t\tcount: (\d{1,9})\n\t\t\tpath: ([^\s'"\#%{}\[\](),]+)\n"""
 _GENERATED = re.compile(rf"\n*{_ENTRY}")  # as PHPStan writes it; nine tenths of all lines of configuration
 _HEAD = re.compile(r"\s*parameters:\n\tignoreErrors:\n")
 
@@ -71,9 +71,14 @@ def entries_of(text: str, folder: str) -> list[Ignore]:
 
 
 def ignores_in(parameters: Mapping[str, Any], folder: str) -> Iterator[Ignore]:
-    """Give what `ignoreErrors` of these parameters hold, one for each path, message and identifier that an entry names."""
+    """Give what `ignoreErrors` of these parameters hold, one for each path, message and identifier that an entry names.
+
+    Raises `NotNeon` for an entry that PHPStan doesn't know.
+    """
     for key in ("ignoreErrors", "ignoreErrors!"):
         listed = parameters.get(key) or []
+        if not isinstance(listed, list | dict):
+            raise NotNeon(f"ignoreErrors holds {listed!r:.40}")
         for entry in listed.values() if isinstance(listed, dict) else listed:
             yield from _ignores(entry, folder)
 

@@ -69,9 +69,8 @@ def _required(text: str | None) -> dict[str, str]:
 def _packages(text: str | None) -> dict[str, Mapping[str, Any]]:
     """Return PHPStan and its extensions by name."""
     document = _document(text)
-    listed = [
-        each for key in ("packages", "packages-dev") for each in document.get(key) or [] if isinstance(each, dict)
-    ]
+    parts = [document.get(key) for key in ("packages", "packages-dev")]
+    listed = [each for part in parts if isinstance(part, list) for each in part if isinstance(each, dict)]
     return {str(each.get("name")): each for each in listed if _is_phpstan(each)}
 
 
@@ -110,6 +109,6 @@ def _ignored(text: str | None) -> set[str]:
 def _document(text: str | None) -> dict[str, Any]:
     try:
         document = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

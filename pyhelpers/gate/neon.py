@@ -21,7 +21,7 @@ _KEY = re.compile(
 )
 _USUAL_KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*+!?):(?:[ \t]+|$)")
 _QUOTED = re.compile(r"""'((?:[^']|'')*)'|("(?:[^"\\]|\\.)*")""")
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {
     "true": True,
     "yes": True,
@@ -32,6 +32,7 @@ _WORDS: dict[str, bool | None] = {
     "null": None,
 }
 _DEEPEST = 64
+_LONGEST_NUMBER = 300  # digits; a longer one is no number that a configuration means
 
 
 class NotNeon(Exception):
@@ -295,6 +296,6 @@ def _plain(word: str, number: int) -> Value:
         raise NotNeon(f"line {number}: a value is missing")
     if word.lower() in _WORDS and word in {word.lower(), word.upper(), word.capitalize()}:
         return _WORDS[word.lower()]
-    if _NUMBER.fullmatch(word):
-        return int(word) if re.fullmatch(r"[+-]?\d+", word) else float(word)
+    if len(word) < _LONGEST_NUMBER and _NUMBER.fullmatch(word):
+        return int(word) if re.fullmatch(r"[+-]?[0-9]+", word) else float(word)
     return word

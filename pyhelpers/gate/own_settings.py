@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any
@@ -32,7 +33,10 @@ def audit_own_settings(base: str | None, head: str | None) -> Iterator[Bypass]:
 def _raised(name: str, old: object, new: object) -> bool:
     if name != "level":
         return False
-    numbers = [99 if str(value) == "max" else int(str(value)) if str(value).isdigit() else None for value in (old, new)]
+    numbers = [
+        99 if str(value) == "max" else int(str(value)) if re.fullmatch("[0-9]{1,4}", str(value)) else None
+        for value in (old, new)
+    ]
     return numbers[0] is not None and numbers[1] is not None and numbers[1] >= numbers[0]
 
 
@@ -49,5 +53,5 @@ def _refuse(what: str) -> Bypass:
 def _settings(text: str | None) -> dict[str, Any]:
     try:
         return tomllib.loads(text or "")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return {}

@@ -16,7 +16,7 @@ from pyhelpers.gate.neon import Value
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*|\#(?!\[)[^\n]*|/\*.*?\*/)"""
     r"""|(?P<single>'(?:[^'\\]|\\.)*')|(?P<double>"(?:[^"\\$]|\\.)*")"""
-    r"""|(?P<number>\d+)|(?P<variable>\$\w+)|(?P<word>\w+)|(?P<sign>=>|[\[\](),;=.])""",
+    r"""|(?P<number>[0-9]{1,9})|(?P<variable>\$\w+)|(?P<word>\w+)|(?P<sign>=>|[\[\](),;=.])""",
     re.DOTALL,
 )
 _OPEN = re.compile(r"<\?php\s+(?:declare\s*\(\s*strict_types\s*=\s*1\s*\)\s*;)?")

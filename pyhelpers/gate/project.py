@@ -18,6 +18,7 @@ from pyhelpers.gate.finding import Finding
 from pyhelpers.gate.history import Diff
 from pyhelpers.gate.ignores import Ignore, ignores_in
 from pyhelpers.gate.lockfile import audit_lock, audit_manifest
+from pyhelpers.gate.neon import NotNeon
 from pyhelpers.gate.phpstan import Settings, analyse, chosen_config, parameters, program
 from pyhelpers.gate.ratchet import audit_baseline, growth
 from pyhelpers.gate.weakening import Side, audit_configuration
@@ -93,10 +94,15 @@ def look_at_side(tree: Tree, name: str, settings: Settings) -> tuple[Side, Failu
     raw: Mapping[str, Any] = {} if isinstance(told, Failure) else told
     configuration = read_configuration(tree.root, chosen_config(folder, settings), tracked=tree.tracked)
     placed_parameters = relative(dict(raw), tree.root)
+    try:
+        ignores = _ignores(configuration, placed_parameters)
+    except NotNeon as error:
+        failure = Failure(cause=f"PHPStan's parameters can't be read: {error}", words="", remedy="Is it PHPStan?")
+        ignores = tuple(configuration.all_ignores)
     side = Side(
         configuration=configuration,
         parameters=None if failure else placed_parameters,
-        ignores=_ignores(configuration, placed_parameters),
+        ignores=ignores,
         analysed=analysed_files(tree.root, folder, raw, settings.paths) if raw else frozenset(),
         excludes=frozenset(exclude_entries(raw, tree.root)),
     )

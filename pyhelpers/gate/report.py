@@ -100,7 +100,7 @@ def saved_findings(file: Path | None) -> Callable[[str, str], Sequence[Finding] 
         names = {str(project["name"]) for project in document["projects"]}
         fields = set(Finding.__dataclass_fields__)
         findings = [Finding(**{name: entry[name] for name in fields}) for entry in document["findings"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput("BELAY_BASE_REPORT", f"{file} is no report of the gate", remedy="Leave it unset.") from error
 
     def known(commit: str, project: str) -> Sequence[Finding] | None:

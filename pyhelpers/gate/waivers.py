@@ -62,7 +62,7 @@ def read_waivers(text: str, today: dt.date) -> list[Waiver]:
     """Return the waivers of the file's text. Raises `BadInput`, naming which of them is wrong and how."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(FILE, f"is not TOML: {error}", remedy="See https://toml.io for how to write it.") from error
     listed = document.get("waiver", [])
     if set(document) - {"waiver"} or not isinstance(listed, list):

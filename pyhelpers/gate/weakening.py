@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -146,7 +147,7 @@ def _level(base: object, head: object) -> Iterator[Bypass]:
 
 def _number(level: object) -> int | None:
     text = str(level)
-    return HIGHEST_LEVEL if text == "max" else int(text) if text.isdigit() else None
+    return HIGHEST_LEVEL if text == "max" else int(text) if re.fullmatch("[0-9]{1,4}", text) else None
 
 
 def _switches(base: Mapping[str, Any], head: Mapping[str, Any], prefix: str) -> Iterator[Bypass]:
