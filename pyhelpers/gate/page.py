@@ -37,7 +37,8 @@ def headline(result: Result) -> str:
             return f"{first.what.rstrip('.')}{others}"
         case _:
             new = sum(matched.kind in {Kind.IN_DIFF, Kind.ELSEWHERE} for matched in result.matched)
-            told = f", {new} of them new" if result.base else ""
+            compared = all(matched.kind is not Kind.UNKNOWN for matched in result.matched)
+            told = f", {new} of them new" if result.base and compared else ", not compared with a base"
             stale = sum(matched.finding.stale for matched in result.matched) + len(result.stale)
             old = f"; {stale} are entries of a baseline that are no longer needed" if stale else ""
             return f"PHPStan reports {len(result.matched) + len(result.stale)} errors{told}{old}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import pytest
 from pyhelpers.errors import BadInput
 from pyhelpers.gate.canary import plant
 from pyhelpers.gate.child import run_child
+
+TOP = Path(__file__).resolve().parents[3]
 
 
 def test_it_sees_no_token_and_none_of_the_runners_files(tmp_path: Path) -> None:
@@ -47,6 +52,22 @@ def test_what_it_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     done = run_child(["sh", "-c", "sleep 600 & echo $! >child"], tmp_path, environment=os.environ, seconds=60)
     assert done.exit_code == 0
     assert _is_gone(int((tmp_path / "child").read_text()))
+
+
+def test_a_cancelled_gate_ends_what_it_started(tmp_path: Path) -> None:
+    """GitHub interrupts the step's own process alone."""
+    program = (
+        "import os, sys; from pathlib import Path; from pyhelpers.gate.child import run_child\n"
+        "run_child(['sh', '-c', 'echo $$ >child; exec sleep 600'], Path(sys.argv[1]), environment=os.environ, seconds=60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=TOP, stderr=subprocess.DEVNULL) as gate:
+        child = tmp_path / "child"
+        while not (child.exists() and child.read_text().strip()):
+            assert gate.poll() is None
+            time.sleep(0.02)
+        gate.send_signal(signal.SIGINT)
+        gate.wait(60)
+    assert _is_gone(int(child.read_text()))
 
 
 def _is_gone(pid: int) -> bool:
