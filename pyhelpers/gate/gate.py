@@ -130,7 +130,7 @@ def run_gate(
     for name in request.projects:
         report(f"PHPStan analyses {name or 'the project'}")
         seen.append(look(head, name, request.settings))
-    bypasses: list[Bypass] = [bypass for audit in audits for bypass in audit()]
+    bypasses = [bypass for audit in audits for bypass in audit()]
     matched: list[Matched] = []
     fixed = 0
     if base is None:
@@ -140,15 +140,18 @@ def run_gate(
             report(f"The base {base[:12]} is compared")
             bypasses += _audit(request, old, head, seen, diff)
             for one in seen:
-                before = _base_findings(one, old, base, request, saved)
-                kinds, mended = match(one.findings, before, diff)
+                kinds, mended = match(one.findings, _base_findings(one, old, base, request, saved), diff)
                 matched += kinds
                 fixed += mended
-    waived = apply(waivers, matched, bypasses, today)
-    failures = [failure for one in seen for failure in one.failures]
+    phpstan = version(head.root / request.projects[0], request.settings, start=head.start)
+    return _judged(seen, apply(waivers, matched, bypasses, today), base=base, fixed=fixed, diff=diff, phpstan=phpstan)
+
+
+def _judged(seen: list[Seen], waived: Waived, *, base: str | None, fixed: int, diff: Diff, phpstan: str) -> Result:
+    """Return the result with its verdict, from what the waivers left."""
     return Result(
         verdict=decide(
-            failures=failures,
+            failures=[failure for one in seen for failure in one.failures],
             bypasses=waived.bypasses,
             findings=waived.findings,
             stale=[text for one in seen for text in one.stale],
@@ -160,7 +163,7 @@ def run_gate(
         waived=waived,
         fixed=fixed,
         diff=diff,
-        phpstan=version(head.root / request.projects[0], request.settings, start=head.start),
+        phpstan=phpstan,
     )
 
 
@@ -173,7 +176,7 @@ def check_projects(repository: Repository, folder: Path, names: Sequence[str]) -
             raise BadInput(
                 "working-directory", f"there is no folder {name} in the checkout", remedy="Name it from the top."
             )
-        found.append(place.relative_to(repository.root).as_posix().removeprefix("."))
+        found.append("" if place == repository.root else place.relative_to(repository.root).as_posix())
     return tuple(dict.fromkeys(found))
 
 
@@ -218,9 +221,11 @@ def _reviewed_files(diff: Diff) -> Iterator[Bypass]:
 def _base_findings(one: Seen, old: Tree, base: str, request: Request, saved: BaseFindings) -> Sequence[Finding] | None:
     """Return what the base's PHPStan finds; it is asked only where there is something to compare with."""
     known = saved(base, one.name)
-    if known is not None or not one.findings or one.failures:
-        return known if known is not None else () if not one.failures else None
-    if not (old.root / one.name).is_dir():
+    if known is not None:
+        return known
+    if one.failures:
+        return None
+    if not one.findings or not (old.root / one.name).is_dir():
         return ()
     return findings_of(old, one.name, request.settings)
 

@@ -174,7 +174,7 @@ def test_a_shallow_checkout_is_refused_with_what_to_do(app: PhpRepository, tmp_p
 
 def test_many_projects_have_one_verdict(tmp_path: Path) -> None:
     app = make_repository(tmp_path, baseline="")
-    for name in ("one", "two"):
+    for name in (".one", "two"):
         app.write(f"{name}/src/A.php", "<?php\n")
         app.configure(folder=name)
         (app.root / name / "vendor").symlink_to(app.root / "vendor")
@@ -182,11 +182,11 @@ def test_many_projects_have_one_verdict(tmp_path: Path) -> None:
     app.commit("monorepo")
     app.git("branch", "-f", "main")
     app.configure(folder="two", replay=ERRORS)
-    ended = app.gate("--working-directory", "one\ntwo")
+    ended = app.gate("--working-directory", ".one\ntwo")
     assert ended.code == 1
     assert ended.outputs["errors"] == "12"
     assert all(finding["path"].startswith("two/src/") for finding in ended.report["findings"])
-    assert [project["name"] for project in ended.report["projects"]] == ["one", "two"]
+    assert [project["name"] for project in ended.report["projects"]] == [".one", "two"]
     assert ended.outputs["files"] == "2"
 
 
