@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pyhelpers.gate.workflows import audit_workflows
 from tests.lab.php_repository import BASELINE, SAMPLE, PhpRepository, make_repository
 
+TOP = Path(__file__).resolve().parents[3]
 Change = Callable[[PhpRepository], None]
 LOCK = {
     "packages-dev": [
@@ -269,3 +272,24 @@ def test_a_harmless_change_passes(change: Change, tmp_path: Path) -> None:
     assert ended.code == 0, ended.log
     assert ended.refused == set()
     assert ended.outputs["passed"] == "true"
+
+
+def test_what_a_package_brings_is_the_same_on_both_sides(tmp_path: Path) -> None:
+    """The base's files lie elsewhere, with the checkout's packages linked into them."""
+    app = make_repository(tmp_path)
+    app.write("vendor/larastan/larastan/extension.neon", "services:\n\t- Larastan\\Thing\nrules:\n\t- A\\B\n")
+    app.configure(includes=["baseline.neon", "vendor/larastan/larastan/extension.neon"])
+    app.commit("larastan")
+    app.git("branch", "-f", "main")
+    app.write("README.md", "more\n")
+    ended = app.gate()
+    assert ended.code == 0, ended.log
+    assert ended.refused == set()
+    assert ended.reported == {"gate-not-found"}
+
+
+def test_our_own_example_of_a_workflow_is_one_without_a_way_around(tmp_path: Path) -> None:
+    place = tmp_path / ".github/workflows"
+    place.mkdir(parents=True)
+    shutil.copy(TOP / "examples/workflows/phpstan.yml", place)
+    assert audit_workflows(tmp_path, action="phpstan-gate", check_name="PHPStan gate", branch="main") == []
