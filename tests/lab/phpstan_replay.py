@@ -7,6 +7,7 @@ replay:
 
     {"analyse": "small-success/json",        the case and the run of the recording
      "parameters": {"level": 8},             what `dump-parameters` says other than in its recording
+     "dump": "config-bad-syntax/json",       what `dump-parameters` ends like, where it fails
      "canary": "honest"}                     honest: the error that the gate planted is reported; blind: it isn't
 
 Paths in recordings begin with /app; they are replaced by the folder.
@@ -29,6 +30,8 @@ def main(words: list[str], folder: Path) -> int:
     verb = next((word for word in words if not word.startswith("-")), "")
     if "--version" in words:
         return emit(recorded("version/text"))
+    if verb == "dump-parameters" and settings.get("dump"):
+        return emit(recorded(settings["dump"]))
     if verb == "dump-parameters":
         return emit(parameters(settings.get("parameters", {}), folder))
     run = recorded(settings["analyse"])

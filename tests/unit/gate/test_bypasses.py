@@ -426,3 +426,17 @@ def test_a_first_configuration_beside_given_inputs_is_no_beginning(tmp_path: Pat
     app.write("baseline.neon", BASELINE)
     app.configure(includes=["baseline.neon"])
     assert app.gate("--level", "9", "--paths", "src").refused == {"baseline-grew"}
+
+
+def test_where_phpstan_can_not_tell_the_bases_parameters_the_files_do(tmp_path: Path) -> None:
+    """P7: a change that breaks the base's view of itself, e.g. by a package that it removes, hides nothing so."""
+    app = make_repository(tmp_path)
+    app.change("replay.json", "{", '{"dump": "config-bad-syntax/json",')
+    app.commit("can't be told")
+    app.git("branch", "-f", "main")
+    app.configure(includes=["baseline.neon"], level=5, checkNullables=False, customRulesetUsed=True)
+    entry_added(app)
+    ended = app.gate()
+    assert ended.refused == {"level-lowered", "check-switched-off", "baseline-grew"}
+    assert sum(bypass["rule"] == "check-switched-off" for bypass in ended.report["bypasses"]) == 2
+    assert "base-not-compared" in ended.reported

@@ -249,6 +249,20 @@ def test_stale_entries_come_with_the_patch_that_removes_them(tmp_path: Path) -> 
     assert app.gate().code == 0
 
 
+def test_entries_of_a_deleted_file_come_with_the_patch_though_phpstan_gave_up(tmp_path: Path) -> None:
+    """As in CI, with an empty temporary folder, PHPStan takes them for a broken configuration (recorded: baseline/8b)."""
+    app = make_repository(tmp_path)
+    app.configure(includes=["baseline.neon"], replay="baseline/8b-file-deleted-fresh-tmpdir")
+    app.git("rm", "-q", "src/functions.php")
+    ended = app.gate()
+    assert ended.code == 1
+    assert "::error title=Analysis failed::" in ended.log
+    assert "remove their entries from the baseline" in ended.log
+    patch = Path(ended.outputs["report"]) / "stale-baseline.patch"
+    subprocess.run(["git", "apply", str(patch)], cwd=app.root, check=True)
+    assert "functions.php" not in app.read("baseline.neon")
+
+
 @pytest.mark.parametrize("baseline", ["baseline.neon", "baseline.php"])
 def test_one_entry_that_nothing_matches_any_more(tmp_path: Path, baseline: str) -> None:
     app = make_repository(tmp_path, baseline=baseline)
