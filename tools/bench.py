@@ -105,6 +105,8 @@ def launcher(folder: Path) -> None:
     table("First start on a machine", medians, "pip install of the same set, into a new virtualenv")
     warm = home / "warm"
     quiet(["bash", RUN, "--version"], BELAY_HOME=str(warm), BELAY_LOCK=LOCK)
+    gate = ["bash", RUN, "gate", "phpstan", "--help"]  # with the gate's own small lock
+    quiet(gate, BELAY_HOME=str(warm))
     medians = rounds(
         {
             "python3 -c pass": lambda: quiet([python, "-I", "-c", "pass"]),
@@ -117,6 +119,7 @@ def launcher(folder: Path) -> None:
             "warm start: run deploy --help": lambda: quiet(
                 ["bash", RUN, "deploy", "--help"], BELAY_HOME=str(warm), BELAY_LOCK=LOCK
             ),
+            "warm start: run gate phpstan --help": lambda: quiet(gate, BELAY_HOME=str(warm)),
         }
     )
     table("Every start after it", medians, "python3 -c pass")

@@ -28,6 +28,7 @@ VERBS: Mapping[str, str] = {
     "restore": "restore:restore",
     "attic": "attic:attic",
     "health": "health:health",
+    "gate": "gate:gate",
     "status": "status:status",
     "recover": "recover:recover",
     "unlock": "status:unlock",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pyhelpers.errors import BadInput, ForgeFailed
+from pyhelpers.forge.permissions import LIMITED, Permission
 
 if TYPE_CHECKING:
     from github.GithubObject import GithubObject
@@ -32,8 +33,18 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 Result = TypeVar("Result")
 
 
-def open_repository(token: str, name: str, *, api_url: str, pause: float = WRITE_PAUSE_SECONDS) -> Repository:
-    """Return the repository `name` (owner/name) at `api_url`; nothing is asked yet. Raises `BadInput`."""
+def open_repository(
+    token: str,
+    name: str,
+    *,
+    api_url: str,
+    pause: float = WRITE_PAUSE_SECONDS,
+    silence: int = REQUEST_SECONDS,
+) -> Repository:
+    """Return the repository `name` (owner/name) at `api_url`; nothing is asked yet. Raises `BadInput`.
+
+    `pause` seconds lie between two writes; after `silence` seconds without a byte a request is given up.
+    """
     check(token, name, api_url)
     import github  # noqa: PLC0415  # a third of a second, paid only where GitHub is told something
 
@@ -47,7 +58,7 @@ def open_repository(token: str, name: str, *, api_url: str, pause: float = WRITE
     api = github.Github(
         auth=github.Auth.Token(token),
         base_url=api_url,
-        timeout=REQUEST_SECONDS,
+        timeout=silence,
         retry=retry,
         per_page=100,
         user_agent="belay",
@@ -77,16 +88,23 @@ def check(token: str, name: str, api_url: str) -> None:
         )
 
 
-def ask(work: Callable[[], Result], *, seconds: float = TOTAL_SECONDS, pause: float = PAUSE_SECONDS) -> Result:
+def ask(
+    work: Callable[[], Result],
+    *,
+    seconds: float = TOTAL_SECONDS,
+    pause: float = PAUSE_SECONDS,
+    needs: Permission | None = None,
+) -> Result:
     """Return what `work` returns; run again where an answer was lost, and given up after `seconds` in all.
 
-    `work` has to converge: what a lost attempt did is found by the next one. Raises `ForgeFailed`.
+    `work` has to converge: what a lost attempt did is found by the next one. `needs` is what a refusal names as missing.
+    Raises `ForgeFailed`.
     """
     answers: queue.Queue[Result | Exception] = queue.Queue()
 
     def run() -> None:
         try:
-            answers.put(_attempts(work, pause))
+            answers.put(_attempts(work, pause, needs))
         except Exception as error:  # noqa: BLE001  # carried over to the caller, below
             answers.put(error)
 
@@ -109,13 +127,36 @@ def listed(thing: GithubObject) -> dict[str, Any]:
     return said
 
 
-def _attempts(work: Callable[[], Result], pause: float) -> Result:
+def insist(
+    step: Callable[[], Result],
+    *,
+    needs: Permission,
+    pause: float = PAUSE_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Result:
+    """Return what one `step` of a longer piece of work returns; like `ask`, but a rate limit is waited for as well.
+
+    A step has to look first what an attempt of it that was lost has done: it is run again after a lost answer, and after
+    the wait that GitHub asks for, `LONGEST_LIMIT_SECONDS` at the most. Raises `ForgeFailed`.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return step()
+        except Exception as error:
+            wait = pause * 2 ** (attempt - 1) if _lost(error) else _limit(error)
+            if attempt == ATTEMPTS or wait is None or wait > LONGEST_LIMIT_SECONDS:
+                raise explained(error, needs=needs) from error
+            sleep(wait)
+    raise AssertionError
+
+
+def _attempts(work: Callable[[], Result], pause: float, needs: Permission | None) -> Result:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return work()
         except Exception as error:
             if attempt == ATTEMPTS or not _lost(error):
-                raise explained(error) from error
+                raise explained(error, needs=needs) from error
             time.sleep(pause * 2 ** (attempt - 1))
     raise AssertionError
 
@@ -130,7 +171,17 @@ def _lost(error: Exception) -> bool:
     return isinstance(error, requests.RequestException)
 
 
-def explained(error: Exception) -> ForgeFailed:
+def _limit(error: Exception) -> float | None:
+    """Return the seconds that GitHub wants to be left alone; nothing where no limit was hit, or it doesn't say."""
+    import github  # noqa: PLC0415  # as above
+
+    if not isinstance(error, github.GithubException) or error.status not in {403, 429}:
+        return None
+    told = str((error.headers or {}).get("retry-after", ""))
+    return float(told) if told.isdigit() else None
+
+
+def explained(error: Exception, *, needs: Permission | None = None) -> ForgeFailed:
     """Return the error with its remedy; texts of GitHub's are cut short and never hold the token (it is in no answer)."""
     import github  # noqa: PLC0415  # as above
     import requests  # noqa: PLC0415
@@ -138,10 +189,17 @@ def explained(error: Exception) -> ForgeFailed:
     if isinstance(error, ForgeFailed):
         return error
     if isinstance(error, github.RateLimitExceededException | github.RateLimitExceededExceedsMaxWait):
-        return ForgeFailed("GitHub's rate limit for this token is used up", remedy="The next run tries again.")
+        secondary = needs is not None and "secondary" in str(error.data).lower()
+        text = "GitHub takes no more requests of this token for a while"
+        return ForgeFailed(
+            text if secondary else "GitHub's rate limit for this token is used up",
+            remedy=LIMITED if secondary else "The next run tries again.",
+        )
     if isinstance(error, github.GithubException):
         told = error.data.get("message", "") if isinstance(error.data, dict) else ""
         text = f"GitHub refused with status {error.status}: {str(told)[:200] or 'no reason given'}"
+        if needs is not None:
+            return ForgeFailed(text, remedy=needs.remedy(error.status, limited=_limit(error) is not None))
         return ForgeFailed(text, remedy=REMEDIES.get(error.status, "The next run tries again."))
     if isinstance(error, requests.RequestException):
         return ForgeFailed(f"GitHub could not be asked: {type(error).__name__}", remedy="The next run tries again.")

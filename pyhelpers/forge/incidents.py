@@ -92,7 +92,7 @@ def open_issues(repository: Repository, place: str) -> list[Issue]:
     """
     for issues in (repository.get_issues(state="open", labels=[LABEL]), repository.get_issues(state="open")):
         first: Iterator[Issue] = islice(issues, MOST)
-        found = [issue for issue in first if _ours(issue) and (mark := _mark(issue.body)) and mark[1] == place]
+        found = [issue for issue in first if written_by_us(issue) and (mark := _mark(issue.body)) and mark[1] == place]
         if found:
             return sorted(found, key=lambda issue: issue.number)
     return []
@@ -103,7 +103,7 @@ def _closed_as_told(repository: Repository, incident: Incident) -> bool:
     closed = repository.get_issues(state="closed", since=incident.since or datetime(2008, 1, 1, tzinfo=UTC))
     for issue in islice(closed, MOST):
         mark = _mark(issue.body)
-        if mark and mark.groups() == (incident.place, incident.state) and _ours(issue):
+        if mark and mark.groups() == (incident.place, incident.state) and written_by_us(issue):
             return True
     return False
 
@@ -125,14 +125,14 @@ def _tell(issue: Issue, incident: Incident) -> None:
     mark = _mark(issue.body)
     if mark is None or mark[2] == incident.state:
         return
-    told = (other for other in islice(issue.get_comments(), MOST) if _ours(other))
+    told = (other for other in islice(issue.get_comments(), MOST) if written_by_us(other))
     if not any((found := _mark(other.body)) and found.groups() == (incident.place, incident.state) for other in told):
         issue.create_comment(_body(incident))
     # The rest of the body may hold notes of people.
     issue.edit(title=incident.title, body=issue.body.replace(mark[0], _written(incident)))
 
 
-def _ours(thing: Issue | IssueComment) -> bool:
+def written_by_us(thing: Issue | IssueComment) -> bool:
     """Whether an issue or a comment was written by a bot or a member, and is no pull request."""
     said = listed(thing)
     author = said.get("user")

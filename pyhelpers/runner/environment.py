@@ -36,6 +36,7 @@ class Runner:
     debug: bool = False
     colour: bool | None = None  # None: coloured when the stream is a terminal
     config: Path | None = None  # BELAY_CONFIG: a belay.toml somewhere else
+    base_report: Path | None = None  # BELAY_BASE_REPORT: the gate's report.json of the base
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Runner:
@@ -73,6 +74,7 @@ class Runner:
             debug=text("RUNNER_DEBUG") == "1",
             colour=_colour(environment),
             config=path("BELAY_CONFIG"),
+            base_report=path("BELAY_BASE_REPORT"),
         )
 
     @property

@@ -9,6 +9,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TextIO
 
 from pyhelpers.runner import masks
@@ -70,9 +71,12 @@ class Log:
         """Say what somebody should look at."""
         self._annotate(Annotation(level="warning", title=title, message=message))
 
-    def error(self, message: str, *, title: str = "", final: bool = False) -> None:
-        """Say what went wrong; `final` is the one that ends the step, which GitHub shows even after many others."""
-        self._annotate(Annotation(level="error", title=title, message=message), final=final)
+    def error(self, message: str, *, title: str = "", file: str = "", line: int = 0, final: bool = False) -> None:
+        """Say what went wrong; `final` is the one that ends the step, which GitHub shows even after many others.
+
+        One that names a `file` (from the repository's root) is shown beside the code.
+        """
+        self._annotate(Annotation(level="error", title=title, message=message, file=file, line=line), final=final)
 
     def output(self, text: str) -> None:
         """Show what another program printed. Nothing in it can act as a command to GitHub's runner."""
@@ -96,9 +100,10 @@ class Log:
     def _annotate(self, annotation: Annotation, *, final: bool = False) -> None:
         title, message = self._scrub(annotation.title), self._scrub(annotation.message)
         if self._runner.on_github:
-            self._commands.annotate(Annotation(level=annotation.level, title=title, message=message), final=final)
+            self._commands.annotate(replace(annotation, title=title, message=message), final=final)
         else:
-            head = f"{annotation.level}: {title}: " if title else f"{annotation.level}: "
+            place = f"{annotation.file}:{annotation.line}" if annotation.line else annotation.file
+            head = "".join(f"{part}: " for part in (annotation.level, place, title) if part)
             self._say("", head + message, _LEVEL_COLOUR[annotation.level])
 
     def _say(self, mark: str, text: str, colour: str) -> None:

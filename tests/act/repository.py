@@ -19,7 +19,7 @@ from tests.lab.site import ROOT, Site
 
 EXAMPLES = ROOT / "examples" / "workflows"
 # What the workflow's steps said, as a step of the user's own sees it.
-_TELL = """      - name: Tell
+TELL = """      - name: Tell
         if: ${{ always() }}
         env:
           TOLD: ${{ toJSON(steps) }}
@@ -90,7 +90,7 @@ class Repository:
         else:
             text = text.replace("user: deploy", login.rsplit("\n", 1)[0])
         text = text.replace("/var/www/app", inputs["path"]).replace("https://app.example.com/up", inputs["health-url"])
-        return text.replace(f"./deploy.sh {inputs['path']}", deploy) + _TELL
+        return text.replace(f"./deploy.sh {inputs['path']}", deploy) + TELL
 
     def run(self, event: str, told: Path, **inputs: str) -> Ended:
         """Run the repository's workflow as `event`; act's own environment is clean, as a runner's is."""

@@ -83,6 +83,14 @@ ACTIONS = (
         outputs="healthy health-results cached certificate-days failed-checks",
         connected=False,
     ),
+    Surface(
+        folder="actions/phpstan-gate",
+        verb="gate phpstan",
+        inputs="working-directory config level paths memory-limit php phpstan baseline base-ref suppressions comment"
+        " check-run sarif token",
+        outputs="passed errors new-errors fixed-errors baseline-size suppressions bypasses files report",
+        connected=False,
+    ),
 )
 # What the verdict step of the root action takes: the connection, and which deploy.
 VERDICT_INPUTS = [*CONNECTION, "deployment-id"]

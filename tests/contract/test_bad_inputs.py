@@ -21,7 +21,10 @@ VERBS = {words: command for words, command in verbs() if not isinstance(command,
 
 # What a user would otherwise give, so that only the bad input is wrong.
 NEEDED = {"path": "/nowhere/app", "url": "http://127.0.0.1:9/", "mode": "status", "attempts": "1"}
-BEGUN = {"verdict": {"deployment-id": "1000-1-0123456789abcdef"}}  # without one it has nothing to ask
+BEGUN = {
+    "verdict": {"deployment-id": "1000-1-0123456789abcdef"},  # without one it has nothing to ask
+    "gate phpstan": {"phpstan": "/bin/true"},
+}
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nnothing\n-----END OPENSSH PRIVATE KEY-----\n"
 PIN = "app.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEv6AvtvXbLQVm8hkmjXbv9pS0T1XvnUO6xZL1fbSZCj"
 RESTORE = {"backup-filename": "latest", "deployment-id": "1000-1-0123456789abcdef"}
@@ -114,10 +117,19 @@ SPECIAL: dict[str, list[tuple[str, dict[str, str]]]] = {
     "successes": [("5", {"attempts": "2"})],
     "providers": [("stripe", {})],
     "cache-file": [("/tmp/cache", {})],
+    "working-directory": [("no-such-folder", {}), (".\nno-such-folder", {})],
+    "config": [("no-such.neon", {})],
+    "level": [("eleven", {}), ("-1", {}), ("9.5", {}), ("100", {})],
+    "paths": [("no-such-folder", {})],
+    "memory-limit": [("lots", {}), ("1GB", {}), ("0", {}), ("-2", {})],
+    "php": [("no-such-php", {})],
+    "phpstan": [("no-such-phpstan", {}), ("tools/no-such-phpstan", {})],
+    "base-ref": [("--upload-pack=id", {}), ("a b", {})],
+    "sarif": [("no-such-folder/phpstan.sarif", {}), (".", {})],
     "token": [("ghs two words", {}), ("ghs_\u00e4", {}), ("one\ntwo", {})],
 }
 # Free text, in which nothing but a control character can be wrong.
-FREE = {"environment", "build-command", "migrate-command", "expect-release"}
+FREE = {"environment", "build-command", "migrate-command", "expect-release", "check-run"}
 
 
 def by_type(option: click.Option) -> Iterator[str]:

@@ -30,6 +30,8 @@ VALUES: dict[str, tuple[str, str]] = {
     "from": ("file:///one", "host"),
     "render": ("errors::503", "soon"),
     "redirect": ("/one", "/two"),
+    "level": ("5", "max"),
+    "memory-limit": ("2G", "512M"),
     "database-url": ("sqlite:////one", "sqlite:////two"),
 }
 CASES = [(words, name) for words, command in verbs() for name in options(command)]

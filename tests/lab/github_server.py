@@ -9,16 +9,16 @@ can't show: GitHub's permissions in detail, and how soon a list there shows what
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
+
+from tests.lab.github_http import Fault, serving
 
 REPOSITORY = "acme/shop"
 TOKEN = "ghs_canaryCanaryCanaryCanaryCanary0123456789"
@@ -56,13 +56,15 @@ class GitHub:
     statuses: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
-    # (method, part of the path, status or 0, body): 0 does the work and closes the link without an answer.
+    # The faults, and how the wire behaves: see `github_http`.
     faults: list[tuple[str, str, int, dict[str, Any]]] = field(default_factory=list)
+    faults_at: dict[int, Fault] = field(default_factory=dict)
     fault_headers: dict[str, str] = field(default_factory=dict)
-    drip: bool = False  # one byte a second, for ever
+    stall: threading.Event = field(default_factory=threading.Event)
+    drip: bool = False
     page: int = 100
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def writes(self) -> list[tuple[str, str]]:
         """The requests that were no reads."""
@@ -74,7 +76,7 @@ class GitHub:
 
     def add_issue(self, *, title: str, body: str, user: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """Put an issue there, as somebody else would."""
-        with self._lock:
+        with self.lock:
             number, now = len(self.issues) + 1, stamp()
             issue = {
                 "id": next(self._ids),
@@ -98,6 +100,24 @@ class GitHub:
             self.comments[number] = []
             return issue
 
+    def add_comment(
+        self, issue: int, body: str, *, user: dict[str, Any] | None = None, association: str = "NONE"
+    ) -> dict[str, Any]:
+        """Put a comment there, as somebody would."""
+        with self.lock:
+            number = next(self._ids)
+            comment = {
+                "id": number,
+                "url": f"{self.url}/repos/{REPOSITORY}/issues/comments/{number}",
+                "user": user or BOT,
+                "author_association": association,
+                "body": body,
+                "created_at": stamp(),
+                "updated_at": stamp(),
+            }
+            self.comments[issue].append(comment)
+            return comment
+
     def add_deployment(
         self,
         *,
@@ -109,7 +129,7 @@ class GitHub:
         created_at: str = "",
     ) -> int:
         """Put a Deployment there, as a job with an `environment:` does; return its id."""
-        with self._lock:
+        with self.lock:
             number = next(self._ids)
             self.deployments.append(
                 {
@@ -156,23 +176,29 @@ class GitHub:
     def answer(self, method: str, path: str, query: dict[str, str], body: object) -> tuple[int, Any]:
         """Return the status and the JSON of one request."""
         prefix = f"/repos/{REPOSITORY}"
-        routes: dict[tuple[str, str], Callable[..., tuple[int, Any]]] = {
+        for (verb, pattern), route in self.routes().items():
+            match = re.fullmatch(re.escape(prefix) + pattern, path)
+            if match and verb == method:
+                return route(query, body, *(int(word) if word.isdigit() else word for word in match.groups()))
+        return self.refuse(404, f"{method} {path}")
+
+    def routes(self) -> dict[tuple[str, str], Callable[..., tuple[int, Any]]]:
+        """Return what answers which request."""
+        return {
             ("GET", r"/issues"): self._list_issues,
             ("POST", r"/issues"): self._create_issue,
             ("PATCH", r"/issues/(\d+)"): self._edit_issue,
             ("GET", r"/issues/(\d+)/comments"): self._list_comments,
             ("POST", r"/issues/(\d+)/comments"): self._create_comment,
+            ("PATCH", r"/issues/comments/(\d+)"): self._edit_comment,
+            ("DELETE", r"/issues/comments/(\d+)"): self._delete_comment,
             ("GET", r"/deployments"): self._list_deployments,
             ("GET", r"/deployments/(\d+)/statuses"): self._list_statuses,
             ("POST", r"/deployments/(\d+)/statuses"): self._create_status,
         }
-        for (verb, pattern), route in routes.items():
-            match = re.fullmatch(re.escape(prefix) + pattern, path)
-            if match and verb == method:
-                return route(query, body, *map(int, match.groups()))
-        return self._refuse(404, f"{method} {path}")
 
-    def _refuse(self, status: int, why: str) -> tuple[int, Any]:
+    def refuse(self, status: int, why: str) -> tuple[int, Any]:
+        """Complain, and return the answer that says so."""
         self.complaints.append(why)
         return status, {"message": why, "documentation_url": "https://docs.github.com/rest"}
 
@@ -188,7 +214,7 @@ class GitHub:
 
     def _list_issues(self, query: dict[str, str], _body: object) -> tuple[int, Any]:
         if set(query) - {"state", "labels", "since", "per_page", "page", "sort", "direction"}:
-            return self._refuse(422, f"issues?{urlencode(query)}")
+            return self.refuse(422, f"issues?{urlencode(query)}")
         found = [issue for issue in reversed(self.issues) if query.get("state", "open") in {issue["state"], "all"}]
         if query.get("labels"):
             wanted = set(query["labels"].split(","))
@@ -197,14 +223,14 @@ class GitHub:
 
     def _create_issue(self, _query: dict[str, str], body: Any) -> tuple[int, Any]:
         if wrong := self._shaped("issue", body):
-            return self._refuse(422, wrong)
+            return self.refuse(422, wrong)
         # "Only users with push access can set labels for new issues. Labels are silently dropped otherwise."
         labels = [{"name": name} for name in body.get("labels", [])] if self.labels_allowed else []
         return 201, self.add_issue(title=body["title"], body=body.get("body"), labels=labels)
 
     def _edit_issue(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
         if wrong := self._shaped("edit", body):
-            return self._refuse(422, wrong)
+            return self.refuse(422, wrong)
         issue = self.issues[number - 1]
         issue.update(body, updated_at=stamp())
         return 200, issue
@@ -214,14 +240,33 @@ class GitHub:
 
     def _create_comment(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
         if wrong := self._shaped("comment", body):
-            return self._refuse(422, wrong)
-        comment = {"id": next(self._ids), "user": BOT, "author_association": "NONE", "created_at": stamp(), **body}
-        self.comments[number].append(comment)
-        return 201, comment
+            return self.refuse(422, wrong)
+        return 201, self.add_comment(number, body["body"])
+
+    def _comment(self, number: int) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+        for comments in self.comments.values():
+            for comment in comments:
+                if comment["id"] == number:
+                    return comments, comment
+        return None
+
+    def _edit_comment(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
+        if wrong := self._shaped("comment", body):
+            return self.refuse(422, wrong)
+        if not (found := self._comment(number)):
+            return 404, {"message": "Not Found"}
+        found[1].update(body, updated_at=stamp())
+        return 200, found[1]
+
+    def _delete_comment(self, _query: dict[str, str], _body: object, number: int) -> tuple[int, Any]:
+        if not (found := self._comment(number)):
+            return 404, {"message": "Not Found"}
+        found[0].remove(found[1])
+        return 204, None
 
     def _list_deployments(self, query: dict[str, str], _body: object) -> tuple[int, Any]:
         if set(query) - {"sha", "ref", "task", "environment", "per_page", "page"}:
-            return self._refuse(422, f"deployments?{urlencode(query)}")
+            return self.refuse(422, f"deployments?{urlencode(query)}")
         return 200, [
             each
             for each in reversed(self.deployments)
@@ -234,7 +279,7 @@ class GitHub:
     def _create_status(self, _query: dict[str, str], body: Any, number: int) -> tuple[int, Any]:
         wrong = self._shaped("status", body)
         if wrong or body["state"] not in STATES:
-            return self._refuse(422, wrong or f"status: {body['state']}")
+            return self.refuse(422, wrong or f"status: {body['state']}")
         return 201, self._add_status(number, body)
 
 
@@ -243,77 +288,6 @@ def stamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    github: GitHub
-
-    def log_message(self, *_words: object) -> None:
-        """Be quiet."""
-
-    def do(self) -> None:
-        github, address = self.github, urlsplit(self.path)
-        length = int(self.headers.get("Content-Length") or 0)
-        raw = self.rfile.read(length)
-        query = {name: values[-1] for name, values in parse_qs(address.query).items()}
-        content: Any
-        with github._lock:
-            github.requests.append((self.command, self.path))
-            fault = next((each for each in github.faults if each[0] == self.command and each[1] in self.path), None)
-            if fault:
-                github.faults.remove(fault)
-            if fault and fault[2]:
-                status, content = fault[2], fault[3]  # the fault's own
-            elif self.headers.get("Authorization") not in {f"token {TOKEN}", f"Bearer {TOKEN}"}:
-                status, content = 401, {"message": "Bad credentials"}
-            elif not re.search(r"application/(vnd\.github\.\S+\+)?json|\*/\*", self.headers.get("Accept", "")):
-                status, content = github._refuse(415, f"Accept: {self.headers.get('Accept')}")
-            else:
-                body = json.loads(raw) if raw else None
-                status, content = github.answer(self.command, address.path, query, body)
-        if fault and not fault[2]:
-            self.close_connection = True
-            self.connection.close()
-            return
-        headers = dict(github.fault_headers) if fault else {}
-        if isinstance(content, list):
-            number, size = int(query.get("page", "1")), min(int(query.get("per_page", "30")), github.page)
-            if len(content) > number * size:
-                following = urlencode({**query, "page": number + 1})
-                headers["Link"] = f'<{github.url}{address.path}?{following}>; rel="next"'
-            content = content[(number - 1) * size : number * size]
-        self.give(status, json.dumps(content).encode(), headers)
-
-    def give(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json; charset=utf-8", **headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if not self.github.drip:
-            self.wfile.write(body)
-            return
-        for byte in body:
-            try:
-                self.wfile.write(bytes([byte]))
-            except OSError:
-                return
-            time.sleep(1)
-
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do  # noqa: N815  # http.server's names
-
-
-@contextmanager
-def running_github() -> Iterator[GitHub]:
+def running_github() -> AbstractContextManager[GitHub]:
     """Serve a repository without issues and Deployments on a free port of 127.0.0.1 for a `with` block."""
-    github = GitHub()
-    handler = type("Handler", (_Handler,), {"github": github})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    github.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield github
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(GitHub(), TOKEN)

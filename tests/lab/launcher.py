@@ -24,6 +24,8 @@ LOCKS = {
     "stores": ["boto3"],
     "forge": ["github"],
     "janitor": ["fabric", "github"],
+    "gate": ["yaml"],
+    "gate-forge": ["yaml", "github"],
 }
 
 

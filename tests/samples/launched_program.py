@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-LIBRARIES = ("click", "fabric", "sqlalchemy", "boto3", "github")
+LIBRARIES = ("click", "fabric", "sqlalchemy", "boto3", "github", "yaml")
 
 
 def main() -> NoReturn:

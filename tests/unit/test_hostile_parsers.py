@@ -7,6 +7,7 @@ use it, since a wrong value breaks there.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -34,6 +35,18 @@ from pyhelpers.deploy.recover import ends, judge, look
 from pyhelpers.deploy.timeline import downtime, spans, touched
 from pyhelpers.errors import BadInput, BelayError
 from pyhelpers.forge.incidents import _mark
+from pyhelpers.gate.base import event_of
+from pyhelpers.gate.configuration import read_configuration
+from pyhelpers.gate.history import Change, Diff
+from pyhelpers.gate.lockfile import audit_lock, audit_manifest
+from pyhelpers.gate.output import Completed
+from pyhelpers.gate.output import read_answer as read_phpstan
+from pyhelpers.gate.own_settings import audit_own_settings
+from pyhelpers.gate.phpstan import Settings
+from pyhelpers.gate.project import Tree, look_at_side
+from pyhelpers.gate.suppressions import audit_source
+from pyhelpers.gate.waivers import read_waivers
+from pyhelpers.gate.weakening import Side, audit_configuration
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.bundle import Bundle
 from pyhelpers.hosts.connect import Connection, check_connection
@@ -100,6 +113,15 @@ MANIFEST = {
     "server_version": "1", "client_version": "1", "version": 1,
 }  # fmt: skip
 MANIFESTS = objects(**MANIFEST).map(lambda body: f"\x01{MANIFEST['name']}\n{body}")
+
+FOUND = {"errors": 1, "messages": [{"message": "x", "line": 1, "ignorable": True, "identifier": "a.b", "tip": "t"}]}
+PARAMETERS = {
+    "usedLevel": "9", "paths": ["src"], "excludePaths": {"analyse": ["a*"]}, "fileExtensions": ["php"], "checkNullables": False,
+    "ignoreErrors": [{"message": "#x#", "path": "a.php", "count": 1}], "stubFiles": [], "parallel": {}, "resultCachePath": "x",
+}  # fmt: skip
+PACKAGE = {"name": "phpstan/phpstan", "version": "2.1.0", "source": {"url": "u", "reference": "r"}, "type": "library"}
+LOCK = {"packages": [PACKAGE], "packages-dev": [PACKAGE], "extra": {}, "require-dev": {"phpstan/phpstan": "^2"}}
+PULL = {"number": 1, "head": {"sha": "a"}, "base": {"sha": "b", "ref": "main"}, "base_ref": "main", "head_sha": "a"}
 
 # --- the parsers, and those who use what they give back -------------------------------------------------------------
 
@@ -204,6 +226,61 @@ def read_settings(text: str) -> None:
     load_defaults(folder, "production", {"host": str, "port": int, "dry-run": bool, "timeout": float})
 
 
+def read_phpstans_answer(text: str) -> None:
+    for status in (0, 1):
+        answer = read_phpstan(Completed(exit_code=status, stdout=text, stderr=text))
+        assert answer.failure or answer.findings or answer.stale or status == 0
+        for finding in answer.findings:
+            _ = (finding.link, finding.stale, finding.incomplete)
+
+
+def read_phpstans_parameters(text: str) -> None:
+    root = Path(os.environ["BELAY_TEST_FOLDER"])
+
+    def start(_argv: Any, _folder: Path, /) -> Completed:
+        return Completed(exit_code=0, stdout=text, stderr="")
+
+    tree = Tree(root=root, tracked=None, start=start, temp=root)
+    side, _failure = look_at_side(tree, "", Settings(phpstan="/bin/true"))
+    empty = Side(
+        configuration=read_configuration(root, None, tracked=None),
+        parameters={"usedLevel": "9", "checkNullables": True, "ignoreErrors": [], "parallel": {}},
+        ignores=(),
+        analysed=frozenset(),
+        excludes=frozenset(),
+    )
+    list(audit_configuration(empty, side, Diff(), suppressions="refuse"))
+    list(audit_configuration(side, empty, Diff(), suppressions="refuse"))
+
+
+def read_phpstans_files(pair: tuple[str, str]) -> None:
+    folder = Path(os.environ["BELAY_TEST_FOLDER"])
+    for name, text in zip(("phpstan.neon", "more.php"), pair, strict=True):
+        (folder / name).write_bytes(text.encode("utf-8", "surrogatepass"))
+    for name in ("phpstan.neon", "more.php"):
+        configuration = read_configuration(folder, folder / name, tracked=None)
+        _ = (configuration.all_ignores, configuration.baselines)
+
+
+def read_source(pair: tuple[str, str]) -> None:
+    texts = dict(zip(("old.php", "new.php"), (f"<?php {text}" for text in pair), strict=True))
+    changes = (Change(old="old.php", new=None), Change(old=None, new="new.php"))
+    diff = Diff(changes=changes, added={"new.php": frozenset(range(99))})
+    audit_source(diff, analysed=frozenset(), before=texts.get, after=texts.get, severity="refuse")
+
+
+def read_packages(pair: tuple[str, str]) -> None:
+    for audit in (audit_lock, audit_manifest):
+        list(audit(*pair, place="composer.json"))
+    list(audit_own_settings(*pair))
+
+
+def read_event(text: str) -> None:
+    file = Path(os.environ["BELAY_TEST_FOLDER"]) / "event.json"
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    event_of(Runner(event_path=file))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parser:
     """One row: what reads, what it is given, and whether its text is secret, so that no error may show it."""
@@ -240,6 +317,25 @@ PARSERS: dict[str, Parser] = {
     ),
     "a health check's answer": Parser(read=read_answer, texts=TEXTS | VALUES.map(json.dumps)),
     "an issue's text": Parser(read=_mark),
+    "PHPStan's answer": Parser(
+        read=read_phpstans_answer,
+        texts=objects(totals={"errors": 0, "file_errors": 1}, files={"/a.php": FOUND}, errors=[]),
+    ),
+    "PHPStan's parameters": Parser(read=read_phpstans_parameters, texts=objects(**PARAMETERS)),
+    "PHPStan's configuration": Parser(
+        read=read_phpstans_files,
+        texts=st.tuples(
+            TEXTS | st.builds("parameters:\n\tignoreErrors:\n\t\t- {}\n\t\t-\n\t\t\tcount: {}\n".format, TEXTS, TEXTS),
+            TEXTS | st.builds("<?php $ignoreErrors[] = ['count' => {}, {}];".format, TEXTS, TEXTS),
+        ),
+    ),
+    "PHP": Parser(read=read_source, texts=st.tuples(TEXTS, TEXTS.map("// @phpstan-ignore {}".format))),
+    "composer.lock": Parser(read=read_packages, texts=st.tuples(objects(**LOCK), objects(**LOCK))),
+    "phpstan-waivers.toml": Parser(
+        read=lambda text: read_waivers(text, dt.date(2026, 1, 1)),
+        texts=TEXTS | st.builds("[[waiver]]\nrule = '{}'\npath = '{}'\nexpires = {}".format, TEXTS, TEXTS, TEXTS),
+    ),
+    "an event": Parser(read=read_event, texts=objects(pull_request=PULL, merge_group=PULL, repository={}, before="x")),
 }
 started: list[str] = []
 watching = False

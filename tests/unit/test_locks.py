@@ -9,7 +9,7 @@ import pytest
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
 LOCKS = sorted(file.stem for file in REQUIREMENTS.glob("*.txt"))
-RUN_TIME = ["core", "ssh", "db", "stores", "forge", "janitor"]
+RUN_TIME = ["core", "ssh", "db", "stores", "forge", "janitor", "gate", "gate-forge"]
 
 
 def pins(name: str) -> dict[str, set[str]]:

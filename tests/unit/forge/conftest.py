@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyhelpers.forge import github_api
+from tests.lab.github_checks_server import GitHubChecks, running_checks
 from tests.lab.github_server import REPOSITORY, TOKEN, GitHub, running_github
 
 if TYPE_CHECKING:
@@ -24,3 +25,16 @@ def github() -> Iterator[GitHub]:
 @pytest.fixture
 def repository(github: GitHub) -> Repository:
     return github_api.open_repository(TOKEN, REPOSITORY, api_url=github.url, pause=0)
+
+
+@pytest.fixture
+def checks() -> Iterator[GitHubChecks]:
+    with running_checks() as server:
+        yield server
+        assert server.complaints == []
+
+
+@pytest.fixture
+def gated(checks: GitHubChecks) -> Repository:
+    """The repository whose pull requests a gate checks."""
+    return github_api.open_repository(TOKEN, REPOSITORY, api_url=checks.url, pause=0, silence=1)

@@ -52,7 +52,7 @@ def test_nothing_but_python_is_needed_on_the_path(machine: Machine) -> None:
         (["doctor", "--host=app.example"], {}, "fabric"),
         (["recover", "--host", "app.example"], {}, "fabric"),
         (["recover"], {"INPUT_TOKEN": "x"}, "github"),
-        (["gate", "phpstan"], {}, "github"),
+        (["gate", "phpstan"], {}, "yaml"),
         (["claim", "take"], {}, "sqlalchemy"),
         (["db-user"], {}, "sqlalchemy"),
         (["offsite", "push"], {}, "boto3"),
@@ -69,6 +69,11 @@ def test_a_verb_installs_what_it_needs_and_no_more(
 def test_recover_with_a_token_needs_both_ways(machine: Machine) -> None:
     facts = machine.facts("recover", "--host", "app.example", INPUT_TOKEN="x")
     assert facts["libraries"] == ["click", "fabric", "github"]
+
+
+@either_installer
+def test_the_gate_with_a_token_needs_githubs_api_too(machine: Machine) -> None:
+    assert machine.facts("gate", "phpstan", INPUT_TOKEN="x")["libraries"] == ["click", "github", "yaml"]
 
 
 @either_installer

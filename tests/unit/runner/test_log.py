@@ -45,6 +45,16 @@ def tell(log: Log) -> None:
     log.error("it failed\nbadly", title="Rolled back")
 
 
+def test_an_error_is_shown_beside_the_code_that_it_names() -> None:
+    for runner, line in (
+        (GITHUB, "::error title=a.b,file=src/A.php,line=7::Wrong.\n"),
+        (Runner(), "    1.0s error: src/A.php:7: a.b: Wrong.\n"),
+    ):
+        log, stream = telling(runner)
+        log.error("Wrong.", title="a.b", file="src/A.php", line=7)
+        assert stream.getvalue() == line
+
+
 def test_off_github_it_is_plain_text_with_the_seconds_since_the_start() -> None:
     log, stream = telling(Runner())
     tell(log)
