@@ -111,14 +111,6 @@ refuse_undumpable() {
         'grant it SELECT on mysql.proc (MariaDB) or SHOW_ROUTINE (MySQL), or make it their definer'
 }
 
-# Without the right TRIGGER nobody sees that there are triggers: a backup would lack them, and a restore would lose
-# them. A trigger on a table that doesn't exist is denied with another error than without the right.
-refuse_unseen_triggers() {
-    ask "$DATABASE" "CREATE TRIGGER \`belay trial\` BEFORE INSERT ON \`belay no such table\` FOR EACH ROW SET @i = 1" 2>"$SCRATCH/errors" || :
-    ! grep -q -E 'ERROR (1142|1044)' "$SCRATCH/errors" ||
-        fail 'the account may not see triggers, so a backup would lack them and a restore lose them: grant it TRIGGER on the database'
-}
-
 # Sets compression and payload, as BELAY_COMPRESSION says; zstd where the host has it when that is left open.
 choose_compression() {
     compression=${BELAY_COMPRESSION:-auto}
@@ -136,8 +128,8 @@ choose_compression() {
 dump() { # FOLDER
     folder=$1
     mkdir -p "$folder"
+    refuse_unseen
     refuse_undumpable
-    refuse_unseen_triggers
     choose_compression
     inventory >"$SCRATCH/inventory.tsv" || fail 'the objects could not be listed'
     schema_text >"$SCRATCH/schema.txt" || fail 'the schema could not be read'

@@ -23,6 +23,10 @@ probe() {
     ask "$DATABASE" "SELECT CONCAT('account=', CURRENT_USER(), '\ndata_bytes=', IFNULL(SUM(data_length + index_length), 0),
         '\ntables=', COUNT(*), '\nbinary_log=', IF(@@log_bin, 'yes', 'no')) FROM information_schema.tables
         WHERE table_schema = $THIS_DATABASE AND table_type IN $TABLE_TYPES AND table_name NOT REGEXP $OURS"
+    unseen >"$SCRATCH/unseen" || fail 'what the account may see could not be found out'
+    sed 's/^/warning=no backup can be made: /' "$SCRATCH/unseen"
+    warn_about 'no backup can be made: the account may not read these routines of others; grant it SELECT on mysql.proc (MariaDB) or SHOW_ROUTINE (MySQL), or make it their definer' "
+        SELECT routine_name FROM information_schema.routines WHERE routine_schema = $THIS_DATABASE AND routine_definition IS NULL"
     warn_about_clients
     warn_about_server
     warn_about_tables

@@ -10,8 +10,8 @@
 save_state() {
     rm -rf "$1.new"
     mkdir -p "$1.new"
+    refuse_unseen
     refuse_undumpable
-    refuse_unseen_triggers
     inventory >"$1.new/inventory.tsv" || fail 'the objects of the live database could not be listed'
     schema_text >"$1.new/schema.txt" || fail 'the schema of the live database could not be read'
     : >"$SCRATCH/failed"

@@ -35,6 +35,8 @@ shift 2
 . "$HERE/mariadb-client.sh"
 # shellcheck source=mariadb-probe.sh
 . "$HERE/mariadb-probe.sh"
+# shellcheck source=mariadb-unseen.sh
+. "$HERE/mariadb-unseen.sh"
 # shellcheck source=mariadb-schema.sh
 . "$HERE/mariadb-schema.sh"
 # shellcheck source=mariadb-checksums.sh

@@ -296,6 +296,7 @@ def test_a_routine_that_the_account_may_not_read_stops_the_dump(server: Mariadb,
     done = shop.run("dump", shop.backup)
     assert done.returncode == 1
     assert "may not read 1 routines" in done.stderr
+    assert "no backup can be made: the account may not read these routines" in shop.run("probe").stdout
     assert not (shop.backup / "payload.sql.zst").exists()
 
 
