@@ -23,6 +23,7 @@ from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import StepEnd
 
 _NAME_TIME = "%Y%m%dT%H%M%SZ"
+TOPS = "tops.tsv"  # in a backup's folder: the highest keys, above which a loss report counts
 DUMP_SECONDS = 6 * 3600  # GitHub's own limit for a job
 
 
@@ -133,6 +134,7 @@ def draft(
     stamp = f"{_time_for_name(deploy, catalogue)}-{secrets.token_hex(8)}"
     incoming = f"{catalogue.folder}/.incoming-{stamp}"
     probe = database.probe()
+    tops = database.tops()  # before the dump: what is written meanwhile counts as lost, though it may not be
     noted = mark(database)  # after the probe, which may write to find out what it may do
     dump = deploy.run(
         f"backup-{stamp[-8:]}",
@@ -152,6 +154,7 @@ def draft(
         raise NothingChanged("the backup could not be proven", details=proof.output)
     deploy.agent.put(database.ledger().encode(), f"{incoming}/ledger.tsv")
     deploy.agent.put(f"{database.ledger_table}\n".encode(), f"{incoming}/ledger-table")
+    deploy.agent.put(tops.encode(), f"{incoming}/{TOPS}")
     return Draft(
         stamp=stamp,
         folder=incoming,

@@ -127,6 +127,14 @@ class Database:
         lines = (line.rpartition("\t") for line in self._read("newest").splitlines())
         return {table: time for table, _, time in lines if table}
 
+    def tops(self) -> str:
+        """Return the highest key of each table whose primary key is counted up, as lines for a file on the host."""
+        return "" if self.foreign else self._read("tops")
+
+    def since(self, file: str) -> dict[str, int]:
+        """Return the rows above the `tops` in `file` on the host, of each table that it is about; empty without the file."""
+        return table_in(self._read("since", file))
+
     def ledger(self) -> str:
         """Return Laravel's ledger of migrations as `batch<TAB>migration` lines; empty when there is none, or none known."""
         return "" if self.foreign else self._read("ledger", self.ledger_table)

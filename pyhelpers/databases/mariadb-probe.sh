@@ -157,3 +157,37 @@ newest() {
         query "$DATABASE" <"$SCRATCH/newest.sql" >"$SCRATCH/newest" &&
         awk -F '\t' '$2 > newest[$1] { newest[$1] = $2 } END { for (name in newest) print name "\t" newest[name] }' "$SCRATCH/newest" | sort
 }
+
+# Tables whose primary key the server counts up, as `table<TAB>column<TAB>statement<TAB>identifier of the column`. Ordinary
+# names only: a control character would break the line.
+integer_keys() { # WORDS of the statement before FROM
+    ask "$DATABASE" "SELECT c.table_name, c.column_name, CONCAT('SELECT ', QUOTE(c.table_name), $1, ' FROM \`',
+            REPLACE(c.table_name, '\`', '\`\`'), '\`'), CONCAT('\`', REPLACE(c.column_name, '\`', '\`\`'), '\`')
+        FROM information_schema.columns c JOIN information_schema.tables t
+            ON t.table_schema = c.table_schema AND $(same t.table_name c.table_name)
+        WHERE c.table_schema = $THIS_DATABASE AND t.table_schema = $THIS_DATABASE AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+            AND c.column_key = 'PRI' AND c.extra LIKE '%auto_increment%' AND c.data_type LIKE '%int'
+            AND c.table_name NOT REGEXP $OURS AND CONCAT(c.table_name, c.column_name) NOT REGEXP '[[:cntrl:]]'
+            AND 1 = (SELECT COUNT(*) FROM information_schema.columns k
+                WHERE k.table_schema = $THIS_DATABASE AND $(same k.table_name c.table_name) AND k.column_key = 'PRI')"
+}
+
+# The highest key of each such table, `table<TAB>column<TAB>key`: what is above it later was written later.
+tops() {
+    integer_keys "', ', QUOTE(c.column_name), ', MAX(\`', REPLACE(c.column_name, '\`', '\`\`'), '\`)'" >"$SCRATCH/keyed" &&
+        awk -F '\t' '{ print $3 ";" }' "$SCRATCH/keyed" >"$SCRATCH/tops.sql" &&
+        query "$DATABASE" --raw <"$SCRATCH/tops.sql" >"$SCRATCH/tops" && sort "$SCRATCH/tops"
+}
+
+# The rows above the tops in FILE now, `table<TAB>rows`, for each table that has the same key still. Nothing without FILE.
+since() { # FILE
+    [ -r "$1" ] || return 0
+    integer_keys "', COUNT(*)'" >"$SCRATCH/keyed" &&
+        awk -F '\t' '
+            FILENAME == ARGV[1] { top[$1, $2] = $3; next }
+            ($1, $2) in top {
+                if (top[$1, $2] ~ /^-?[0-9]+$/) print $3 " WHERE " $4 " > " top[$1, $2] ";"
+                else if (top[$1, $2] == "NULL") print $3 ";"
+            }' "$1" "$SCRATCH/keyed" >"$SCRATCH/since.sql" &&
+        query "$DATABASE" --raw <"$SCRATCH/since.sql" >"$SCRATCH/since" && sort "$SCRATCH/since"
+}

@@ -14,6 +14,7 @@
 #   stop-sql CONN                   ends statements that dead clients of this account left behind
 #   busy CONN                       how many other sessions are at work
 #   ledger CONN TABLE               Laravel's list of migrations
+#   tops CONN, since CONN FILE      the highest key of each table, and the rows above those in FILE now
 #   newest CONN                     when each table's last row was written, where the app keeps that
 #   barrier CONN NAME, barrier-set CONN NAME STATE, barrier-drop CONN NAME   see barrier.sh
 #
@@ -82,6 +83,8 @@ mark/0) mark ;;
 stop-sql/0) stop_sql ;;
 busy/0) busy ;;
 ledger/1) ledger "$1" ;;
+tops/0) tops || fail 'the highest keys could not be read' ;;
+since/1) since "$1" || fail 'the rows that were added could not be counted' ;;
 newest/0) newest || fail 'the newest rows could not be found' ;;
 barrier/1) barrier "$1" ;;
 barrier-set/2) barrier_set "$1" "$2" ;;

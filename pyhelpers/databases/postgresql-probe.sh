@@ -127,3 +127,21 @@ newest() {
     sql "$LIVE" -f "$HERE/postgresql-newest.sql" >"$SCRATCH/newest" || fail "the newest rows can't be found"
     awk -F '\t' '$2 > newest[$1] { newest[$1] = $2 } END { for (name in newest) print name "\t" newest[name] }' "$SCRATCH/newest" | sort
 }
+
+# The highest key of each table whose primary key a sequence counts up: what is above it later was written later.
+tops() {
+    scratch_in "${TMPDIR:-/tmp}"
+    sql "$LIVE" -f "$HERE/postgresql-tops.sql" >"$SCRATCH/tops" || fail "the highest keys can't be read"
+    sort "$SCRATCH/tops"
+}
+
+# The rows above the tops in FILE now. Nothing without FILE.
+since() { # FILE
+    [ -r "$1" ] || return 0
+    scratch_in "${TMPDIR:-/tmp}"
+    {
+        printf '%s\n' "\\set tops \`cat \"\$BELAY_TOPS\"\`" '\set since yes'
+        cat "$HERE/postgresql-tops.sql"
+    } | BELAY_TOPS=$1 sql "$LIVE" >"$SCRATCH/since" || fail "the rows that were added can't be counted"
+    sort "$SCRATCH/since"
+}

@@ -12,6 +12,7 @@
 #   mark CONN                       a text that is another one after every write
 #   stop-sql CONN                   ends statements that dead clients of this account left behind
 #   busy CONN                       how many other sessions are at work
+#   tops CONN, since CONN FILE      the highest key of each table, and the rows above those in FILE now
 #   newest CONN                     when each table's last row was written, where the app keeps that
 #   ledger CONN TABLE               Laravel's list of migrations
 #   barrier CONN NAME, barrier-set CONN NAME STATE, barrier-drop CONN NAME   see barrier.sh
@@ -86,6 +87,8 @@ attic-drop/1) attic_drop "$1" ;;
 stop-sql/0) stop_sql ;;
 busy/0) busy ;;
 ledger/1) ledger "$1" ;;
+tops/0) tops ;;
+since/1) since "$1" ;;
 newest/0) newest ;;
 barrier/1) barrier "$1" ;;
 barrier-set/2) barrier_set "$1" "$2" ;;

@@ -166,6 +166,51 @@ newest() {
         END { for (name in newest) print name "\t" newest[name] }' | sort
 }
 
+# Tables whose key is counted up, as `table<TAB>column<TAB>statement<TAB>quoted column`.
+# Ordinary names only: a control character would break the line. Without AUTOINCREMENT the key of a deleted row is given
+# again.
+integer_keys() { # WORDS of the statement before FROM, as SQL about m.name and c.name
+    sqlite query "$LIVE" "SELECT $(escaped m.name) || char(9) || $(escaped c.name) || char(9) || 'SELECT ' || quote($(escaped m.name))
+            || ' || char(9) || ' || $1 || ' FROM \"' || replace(m.name, '\"', '\"\"') || '\"' || char(9) || '\"' || replace(c.name, '\"', '\"\"') || '\"'
+        FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.rootpage > 0 AND m.$ours
+            AND c.pk = 1 AND upper(m.sql) LIKE '%AUTOINCREMENT%' AND 1 = (SELECT count(*) FROM pragma_table_info(m.name) k WHERE k.pk > 0)
+            AND m.name || c.name NOT GLOB '*[' || char(1) || '-' || char(31) || ']*'"
+}
+
+# One after the other: a statement of many parts may have 500 of them at most.
+each_statement() {
+    while IFS= read -r statement; do sqlite query "$LIVE" "$statement" || return 1; done
+}
+
+# The highest key of each such table: what is above it later was written later.
+tops() {
+    [ -s "$LIVE" ] || return 0
+    scratch_in "${TMPDIR:-/tmp}"
+    failed=no
+    integer_keys "quote($(escaped c.name)) || ' || char(9) || ifnull(max(\"' || replace(c.name, '\"', '\"\"') || '\"), ''NULL'')'" >"$SCRATCH/keyed" &&
+        awk -F '\t' '{ print $3 }' "$SCRATCH/keyed" >"$SCRATCH/statements" &&
+        each_statement <"$SCRATCH/statements" >"$SCRATCH/tops" || failed=yes
+    [ "$failed" = no ] || fail "the highest keys of $LIVE can't be read"
+    sort "$SCRATCH/tops"
+}
+
+# The rows above the tops in FILE now, `table<TAB>rows`, for each table that has the same key still. Nothing without FILE.
+since() { # FILE
+    [ -s "$LIVE" ] && [ -r "$1" ] || return 0
+    scratch_in "${TMPDIR:-/tmp}"
+    failed=no
+    integer_keys "'count(*)'" >"$SCRATCH/keyed" &&
+        awk -F '\t' '
+            FILENAME == ARGV[1] { top[$1, $2] = $3; next }
+            ($1, $2) in top {
+                if (top[$1, $2] ~ /^-?[0-9]+$/) print $3 " WHERE " $4 " > " top[$1, $2]
+                else if (top[$1, $2] == "NULL") print $3
+            }' "$1" "$SCRATCH/keyed" >"$SCRATCH/statements" &&
+        each_statement <"$SCRATCH/statements" >"$SCRATCH/since" || failed=yes
+    [ "$failed" = no ] || fail "the rows that were added to $LIVE can't be counted"
+    sort "$SCRATCH/since"
+}
+
 probe() {
     version=$(sqlite version)
     printf '%s\n' "server_version=$version" "client_version=$version" 'vendor=sqlite' "driver=$DRIVER" "database=$LIVE"
@@ -211,6 +256,8 @@ attic-drop) attic_drop "$1" ;;
 stop-sql) stop_sql ;;
 busy) busy ;;
 ledger) ledger "$1" ;;
+tops) tops ;;
+since) since "$1" ;;
 newest) newest ;;
 *) fail "no such verb: $verb" ;;
 esac

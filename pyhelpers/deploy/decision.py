@@ -6,8 +6,9 @@ It is left on the host as a file beside the undo, which then asks nobody any mor
 from __future__ import annotations
 
 from pyhelpers.backups.catalogue import Catalogue
+from pyhelpers.backups.create import TOPS
 from pyhelpers.databases.engine import Database, engine_named
-from pyhelpers.deploy.loss import Loss, accepted, loss_between
+from pyhelpers.deploy.loss import Loss, accepted, measure
 from pyhelpers.errors import BadInput
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import Status
@@ -17,8 +18,8 @@ def loss_of(agent: Agent, status: Status, path: str) -> Loss:
     """Return what restoring the held deploy's own backup would throw away; raises `BadInput` when it made none."""
     folder = agent.folder(status.deployment)
     name = agent.read("cat", f"{folder}/database/database").strip()
-    every = Catalogue(agent, f"{path}/.belay/backups").all()
-    made = [one for one in every if one.deployment == status.deployment and one.is_of(name)]
+    catalogue = Catalogue(agent, f"{path}/.belay/backups")
+    made = [one for one in catalogue.all() if one.deployment == status.deployment and one.is_of(name)]
     if not made:
         raise BadInput(
             "database",
@@ -27,7 +28,7 @@ def loss_of(agent: Agent, status: Status, path: str) -> Loss:
         )
     engine = engine_named(agent.read("cat", f"{folder}/database/engine").strip())
     database = Database(engine=engine, connection=f"{folder}/database", scripts=agent.scripts, read=agent.read)
-    return loss_between(made[0], database.counts(), database.newest())
+    return measure(database, made[0].tables, f"{catalogue.path(made[0])}/{TOPS}")
 
 
 def leave(agent: Agent, status: Status, choice: str, loss: Loss | None, *, rows: int) -> None:

@@ -265,5 +265,5 @@ def _decide(wanted: Wanted, leader: Return, status: Status, story: Story) -> Non
         return
     database = open_database(leader.way.app, leader.deploy)
     backup = backup_for(wanted, leader.deploy.agent, status, database)
-    if decide_database(wanted, backup, database, Restored(), story, attic=""):
+    if decide_database(wanted, leader.deploy.agent, backup, database, Restored(), story, attic=""):
         raise Unknown("the database would be restored", remedy="This is a bug; please report it.")

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 
 from pyhelpers.app.app import App
 from pyhelpers.backups.catalogue import Catalogue
-from pyhelpers.backups.create import create
+from pyhelpers.backups.create import TOPS, create
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.databases.engine import Database, facts_in
 from pyhelpers.deploy.loss import accepted, loss_since
@@ -49,11 +49,12 @@ class Restored:
 class Source:
     """What becomes the live database: a backup, or with `attic` what the restore in that folder replaced.
 
-    `tables` are the rows that were there last, against which "now" is counted.
+    `tables` are the rows that were there last, against which "now" is counted, and `tops` the file with the highest keys.
     """
 
     name: str
     tables: Mapping[str, int]
+    tops: str
     backup: Manifest | None = None
     attic: str = ""
 
@@ -189,7 +190,8 @@ def _database(deploy: Transaction, way: Way, database: Database, source: Source,
         deploy.leave_undo("services-back", way.app.apply_services_line())
     before = database.counts()
     # What came in since the first count was shown to nobody.
-    outcome.discarded = accepted(loss_since(source.tables, before), source.name, rows=way.accept_loss)
+    loss = loss_since(source.tables, before, added=database.since(source.tops))
+    outcome.discarded = accepted(loss, source.name, rows=way.accept_loss)
     _note_before(deploy, database, before)
     if source.attic:
         attic, backup, tables = _unrestore(deploy, way, database, source.attic)
@@ -206,6 +208,7 @@ def _database(deploy: Transaction, way: Way, database: Database, source: Source,
         schema_sha256=database.fingerprint(),
         before=before,
     )
+    deploy.agent.put(database.tops().encode(), f"{deploy.folder}/{TOPS}")
     deploy.agent.put(json.dumps(asdict(note)).encode(), f"{deploy.folder}/{NOTE}")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from pyhelpers.app.app import App
 from pyhelpers.app.page import Page
 from pyhelpers.backups.catalogue import LATEST, Catalogue
-from pyhelpers.backups.create import create
+from pyhelpers.backups.create import TOPS, create
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.clock import utc
 from pyhelpers.databases.engine import Database, engine_named, facts_in
@@ -23,7 +23,7 @@ from pyhelpers.deploy import attic
 from pyhelpers.deploy.cancellation import Cancellation
 from pyhelpers.deploy.find_database import open_database
 from pyhelpers.deploy.go_back import Note, Restored, Source, Way, go_back, name_of, services_of
-from pyhelpers.deploy.loss import accepted, loss_since, tell
+from pyhelpers.deploy.loss import accepted, measure, tell
 from pyhelpers.deploy.phases import LONG_SECONDS
 from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.policy import why_no_twin
@@ -146,7 +146,7 @@ def _within(
         _rehearse(deploy, database, catalogue.path(backup), backup, wanted.into, outcome)
         deploy.precommit()
     else:
-        source = _undo_of(agent, database, catalogue, undone) if backup is None else _of(backup)
+        source = _undo_of(agent, database, catalogue, undone) if backup is None else _of(backup, catalogue)
         _tell_others(deploy)
         _replace(deploy, app, database, source, wanted.accept_loss, outcome)
 
@@ -202,8 +202,9 @@ def _services(agent: Agent) -> str:
     return next((text for deployment in deploys if (text := services_of(agent, deployment))), "")
 
 
-def _of(backup: Manifest) -> Source:
-    return Source(name=backup.name, tables=backup.tables, backup=backup)
+def _of(backup: Manifest, catalogue: Catalogue) -> Source:
+    tops = f"{catalogue.path(backup)}/{TOPS}"
+    return Source(name=backup.name, tables=backup.tables, tops=tops, backup=backup)
 
 
 def _undo_of(agent: Agent, database: Database, catalogue: Catalogue, undone: str) -> Source:
@@ -221,22 +222,22 @@ def _undo_of(agent: Agent, database: Database, catalogue: Catalogue, undone: str
             f"the schema changed since {undone}: what it replaced would not fit the code that is live",
             remedy="Roll back what was deployed since (`rollback`), or restore a backup by its name.",
         )
-    name = f"what {undone} replaced"
+    name, tops = f"what {undone} replaced", f"{agent.folder(undone)}/{TOPS}"
     if note.attic:
         if not attic.there(agent, note.attic):
             raise NothingChanged(f"{name} was dropped", remedy="`attic list` shows what there is.")
-        return Source(name=name, tables=note.tables, attic=note.attic)
+        return Source(name=name, tables=note.tables, tops=tops, attic=note.attic)
     backup = next((one for one in catalogue.all() if one.name == note.backup), None)
     if backup is None:
         raise NothingChanged(f"{name} was kept as the backup {note.backup}, and that is gone now")
-    return Source(name=name, tables=note.tables, backup=backup)
+    return Source(name=name, tables=note.tables, tops=tops, backup=backup)
 
 
 def _replace(
     deploy: Transaction, app: App, database: Database, source: Source, accept_loss: int, outcome: Restored
 ) -> None:
     """Count what would be lost, ask whether that is accepted, and put the source in the live database's place."""
-    loss = loss_since(source.tables, database.counts(), database.newest())
+    loss = measure(database, source.tables, source.tops)
     outcome.discarded = loss.rows
     tell(deploy.story, loss, source.name)
     accepted(loss, source.name, rows=accept_loss)

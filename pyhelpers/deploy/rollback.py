@@ -15,6 +15,7 @@ from typing import Any
 from pyhelpers.app.app import App
 from pyhelpers.app.page import Page
 from pyhelpers.backups.catalogue import Catalogue
+from pyhelpers.backups.create import TOPS
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.clock import utc
 from pyhelpers.databases.engine import Database, engine_named
@@ -22,7 +23,7 @@ from pyhelpers.deploy.cancellation import Cancellation
 from pyhelpers.deploy.decision import leave, loss_of
 from pyhelpers.deploy.find_database import open_database
 from pyhelpers.deploy.go_back import Restored, Source, Way, go_back, name_of, services_of
-from pyhelpers.deploy.loss import accepted, loss_between, tell
+from pyhelpers.deploy.loss import accepted, measure, tell
 from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.settings import Trace
 from pyhelpers.deploy.transaction import SETTLE_SECONDS, DryRun, Story, Transaction
@@ -179,7 +180,7 @@ def _undo_by_deploy(
         database = open_database(app, deploy)
         backup = backup_for(wanted, agent, status, database)
         attic = _attic(agent, status)
-        restore = decide_database(wanted, backup, database, outcome, story, attic=attic)
+        restore = decide_database(wanted, agent, backup, database, outcome, story, attic=attic)
         if not release and not restore:
             raise NothingChanged(
                 "the code of a deploy in place isn't put back once that deploy ended well",
@@ -192,7 +193,8 @@ def _undo_by_deploy(
             raise DryRun
         source = None
         if restore and backup is not None:
-            source = Source(name=backup.name, tables=backup.tables, backup=backup, attic=attic)
+            tops = tops_of(agent, wanted.path, backup)
+            source = Source(name=backup.name, tables=backup.tables, tops=tops, backup=backup, attic=attic)
         way = Way(
             app=app,
             release=release,
@@ -238,6 +240,11 @@ def _attic(agent: Agent, status: Status) -> str:
     return folder
 
 
+def tops_of(agent: Agent, path: str, backup: Manifest) -> str:
+    """Return the file on the host with the highest keys of a backup's tables; backups of earlier versions have none."""
+    return f"{Catalogue(agent, f'{path}/.belay/backups').path(backup)}/{TOPS}"
+
+
 def backup_for(wanted: Wanted, agent: Agent, status: Status, database: Database | None) -> Manifest | None:
     """Return the backup that "now" is measured against: the one that is named, or the one that the deploy made."""
     catalogue = Catalogue(agent, f"{wanted.path}/.belay/backups")
@@ -258,7 +265,14 @@ def backup_for(wanted: Wanted, agent: Agent, status: Status, database: Database 
 
 
 def decide_database(
-    wanted: Wanted, backup: Manifest | None, database: Database | None, outcome: Restored, story: Story, *, attic: str
+    wanted: Wanted,
+    agent: Agent,
+    backup: Manifest | None,
+    database: Database | None,
+    outcome: Restored,
+    story: Story,
+    *,
+    attic: str,
 ) -> bool:
     """Return whether the database is restored; raises `NothingChanged` when a person has to decide."""
     if database is None or wanted.database == "never":
@@ -271,7 +285,7 @@ def decide_database(
         return False
     if engine_named(backup.engine) != database.engine:
         raise BadInput("backup-filename", f"is of {backup.engine}, and the app's database is {database.engine.name}")
-    loss = loss_between(backup, database.counts(), database.newest())
+    loss = measure(database, backup.tables, tops_of(agent, wanted.path, backup))
     outcome.discarded = loss.rows
     same = database.fingerprint() == backup.schema_sha256 and not attic
     tell(story, loss, backup.name)

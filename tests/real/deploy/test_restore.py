@@ -168,6 +168,30 @@ def stock_dump(site: Site) -> Path:
     return file
 
 
+def test_rows_that_came_for_others_are_counted(site: Site) -> None:
+    """P9: as many were deleted as were added, and no table's size tells; they are shown, and have to be accepted."""
+    with closing(site.database.connect()) as link:
+        execute(link, "CREATE TABLE carts (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT)")
+        execute(link, *["INSERT INTO carts (body) VALUES ('full')"] * 3)
+    back_up(site)
+    before = snapshot.facts(site)
+    with closing(site.database.connect()) as link:
+        execute(link, "DELETE FROM carts WHERE id > 1", *["INSERT INTO carts (body) VALUES ('other')"] * 2)
+    later = snapshot.facts(site)
+    refused = restore(site, backup_filename="latest", accept_loss="3")
+    assert refused.code == 1, refused.text
+    assert "discard 2 rows that were written since and bring back 2 that were removed" in refused.text
+    assert "carts: 3 rows then, 3 now, 2 of them added since" in refused.text
+    assert snapshot.facts(site) == later
+    done = restore(site, backup_filename="latest", accept_loss="4")
+    assert done.code == 0, done.text
+    assert snapshot.facts(site) == before
+    undone = restore(site, "--undo")  # nothing came since: what is told is that nothing can be counted
+    assert undone.code == 0, undone.text
+    assert "discard no row that can be counted; changed rows can't be counted; nor rows that" in undone.text
+    assert snapshot.facts(site) == later
+
+
 def test_what_is_kept_is_listed_and_dropped_by_name(site: Site) -> None:
     """P9: dropping is asked for twice, and says what there is when the name is wrong."""
     back_up(site)

@@ -48,3 +48,34 @@ def test_the_tables_that_were_written_last_are_named_the_newest_first() -> None:
     line = loss_since({"users": 1}, {"users": 1}, newest).lines()[-1]
     assert line.startswith("last written: table7 2026-01-07 00:00:00, table6")
     assert line.count("2026") == 5
+
+
+def test_rows_that_came_for_others_count_though_the_table_has_as_many() -> None:
+    """P9: ten deleted and ten added are twenty, where the keys tell; where they don't, that is said."""
+    loss = loss_since(
+        {"orders": 10, "words": 3, "empty": 0}, {"orders": 10, "words": 3, "empty": 0}, added={"orders": 10}
+    )
+    assert (loss.written, loss.removed) == (10, 10)
+    assert loss.lines() == ["orders: 10 rows then, 10 now, 10 of them added since"]
+    assert "in tables whose keys don't tell (words)" in loss.unknown
+    with pytest.raises(NothingChanged) as refused:
+        accepted(loss, "x", rows=0)
+    assert "accept-loss: 20" in refused.value.remedy
+    assert loss.unknown in refused.value.details
+
+
+def test_what_can_not_be_counted_is_never_called_nothing() -> None:
+    """P9, P7: rows that were changed leave the same number."""
+    loss = loss_since({"users": 5}, {"users": 5}, added={"users": 0})
+    assert (loss.rows, str(loss)) == (0, "discard no row that can be counted")
+    assert loss.unknown == "changed rows can't be counted"
+
+
+@given(tables, tables, tables)
+def test_the_keys_never_make_a_loss_smaller(then: dict[str, int], now: dict[str, int], added: dict[str, int]) -> None:
+    """P9: they tell of rows that the sums hide, and of no fewer."""
+    known = {name: min(rows, now.get(name, 0)) for name, rows in added.items() if name in then}
+    loss = loss_since(then, now, added=known)
+    assert loss.rows >= loss_since(then, now).rows
+    assert loss.written >= sum(known.values())
+    assert loss.removed >= 0
