@@ -266,7 +266,7 @@ def seal(
 
 def _inventory(text: str) -> dict[str, list[str]]:
     kinds: dict[str, list[str]] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):  # and at nothing else: a name may hold U+2028
         kind, separator, name = line.partition("\t")
         if separator:
             kinds.setdefault(kind, []).append(name)

@@ -124,7 +124,7 @@ class Database:
 
     def newest(self) -> dict[str, str]:
         """Return when each table's last row was written, as its own `updated_at` or `created_at` says; others are left out."""
-        lines = (line.rpartition("\t") for line in self._read("newest").splitlines())
+        lines = (line.rpartition("\t") for line in self._read("newest").split("\n"))  # a name may hold U+2028
         return {table: time for table, _, time in lines if table}
 
     def tops(self) -> str:

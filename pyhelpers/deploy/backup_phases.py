@@ -67,7 +67,7 @@ def back_up(work: Work) -> None:
     """Make a backup and prove it: no migration starts without one (P1). One that was made live is taken if it stands."""
     deploy, database = work.deploy, _database(work)
     deploy.phase("backup", limit=LONG_SECONDS)
-    batch = max((int(line.split("\t")[0]) for line in database.ledger().splitlines() if line), default=0)
+    batch = max((int(line.split("\t")[0]) for line in database.ledger().split("\n") if line), default=0)
     made = _standing(work, database, work.draft) if work.draft is not None else None
     work.window = "live" if made else "live+maintenance" if work.draft else "maintenance"
     if made is None:

@@ -185,7 +185,7 @@ def back_up(
     does one of another database than the app's (not `way_back`).
     """
     ledger = database.ledger()
-    batch = max((int(line.split("\t")[0]) for line in ledger.splitlines() if line), default=0)
+    batch = max((int(line.split("\t")[0]) for line in ledger.split("\n") if line), default=0)
     first = way_back and deploy.joined and not deploy.agent.ask(["test", "-e", f"{deploy.folder}/ops/migrate"]).ok
     backup = create(
         deploy,
