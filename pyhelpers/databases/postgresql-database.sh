@@ -64,9 +64,10 @@ drop_beside() { # DATABASE: never the live one
     printf 'DROP DATABASE IF EXISTS :"name"' | sql "$MAINTENANCE" -v name="$1"
 }
 
-# An empty database as the live one is: owner, encoding, locale, tablespace, grants, settings.
+# An empty database as the live one is: owner, encoding, locale, tablespace, grants; and with the settings of the backup in
+# FOLDER, or with those of the live one.
 # Exit 2 when this account may not: then the restore can still work inside the database.
-create_shadow() {
+create_shadow() { # [FOLDER]
     drop_beside "$SHADOW" || fail "an unfinished copy can't be dropped"
     sql "$MAINTENANCE" -v live="$LIVE" -v shadow="$SHADOW" 2>"$WORK/restore.log" <<'SQL' || return 2
 SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L',
@@ -81,7 +82,7 @@ SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L LC_COL
 FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace, to_jsonb(d) j WHERE d.datname = :'live'
 \gexec
 SQL
-    sql "$MAINTENANCE" -v live="$LIVE" -v shadow="$SHADOW" -f "$HERE/postgresql-properties.sql" 2>>"$WORK/restore.log" || return 2
+    BELAY_SETTINGS=${1:-/nowhere}/settings.json sql "$MAINTENANCE" -v live="$LIVE" -v shadow="$SHADOW" -f "$HERE/postgresql-properties.sql" 2>>"$WORK/restore.log" || return 2
     [ "$COPY" = s ] || hold_copy
 }
 
@@ -90,7 +91,7 @@ refused() { grep -Eq 'permission denied|must be (the )?(owner|superuser|member|a
 # Exit 2 as above. Ownership and grants are kept: an account for which that is impossible was refused before.
 load_shadow() { # FOLDER PAYLOAD
     unpack_archive "$1/$2" || fail "the payload can't be unpacked (is the disk full?); the live database was not touched"
-    create_shadow || {
+    create_shadow "$1" || {
         drop_beside "$SHADOW" || :
         return 2
     }

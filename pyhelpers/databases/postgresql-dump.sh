@@ -69,7 +69,7 @@ dump() { # FOLDER
         mv "$SCRATCH/checksums.tsv" "$folder/checksums.tsv.new"
         settle "$folder/checksums.tsv"
     fi
-    for file in counts.tsv schema.txt inventory.tsv payload.sha256 "$payload"; do
+    for file in counts.tsv schema.txt inventory.tsv settings.json payload.sha256 "$payload"; do
         mv "$SCRATCH/$file" "$folder/$file.new"
         settle "$folder/$file"
     done

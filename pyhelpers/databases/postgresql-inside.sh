@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC2016,SC2034
 # Mode `inside`, for an account that can't create databases: one transaction moves everything live into schemas
 # `_belay_a_<tag>_…`, a second one (pg_restore --single-transaction) fills the emptied schemas from the dump. Between the
 # two the database is empty, never half: whoever comes after a kill sees from the server which of the two was done.
@@ -70,8 +70,26 @@ put_back() {
     fi
 }
 
+# The settings of the database as they are now, once: the undo gives these back.
+note_settings() {
+    [ ! -f "$WORK/settings.before" ] || return 0
+    { cat "$HERE/postgresql-settings-of.sql" && printf '%s\n' '\qecho :settings'; } |
+        sql "$LIVE" -v database="$LIVE" >"$WORK/settings.before.new" || fail "the database's settings can't be read"
+    settle "$WORK/settings.before"
+}
+
+# Gives the database the settings in FILE, as far as this account may; what it may not is told.
+set_settings() { # FILE
+    [ -f "$1" ] || return 0
+    {
+        printf '%s\n' '\set settings `cat "$BELAY_SETTINGS"`' '\set strict no'
+        cat "$HERE/postgresql-settings.sql"
+    } | BELAY_SETTINGS=$1 sql "$LIVE" -v target="$LIVE" || unknown "the database's settings can't be put back"
+}
+
 restore_inside() { # FOLDER PAYLOAD
     check_backup "$1" "$2"
+    note_settings
     if ! moved_away "a_$TAG"; then
         read_back "$1" "$2" "$WORK"
         unpack_archive "$1/$2" || fail "the payload can't be unpacked (is the disk full?); nothing was changed"
@@ -91,6 +109,7 @@ restore_inside() { # FOLDER PAYLOAD
         put_back
         fail "what was loaded isn't what was dumped; everything was put back as it was"
     }
+    set_settings "$1/settings.json"
     printf 'SET client_min_messages = error; ANALYZE' | sql "$LIVE" >/dev/null 2>&1 || say "the restored tables could not be analysed"
     ATTIC="_belay_a_${TAG}_*"
 }
@@ -109,6 +128,7 @@ unrestore_inside() {
             fail "the schemas could not be exchanged; nothing was changed"
         }
     fi
+    set_settings "$WORK/settings.before"
     ATTIC="_belay_b_${TAG}_*"
 }
 

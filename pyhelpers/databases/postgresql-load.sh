@@ -124,7 +124,7 @@ rehearse_in_existing() { # FOLDER PAYLOAD
 empty_database() {
     schema_of "$LIVE" "$WORK/into.schema" || fail "$LIVE can't be read"
     objects=$(printf 'SELECT count(*) FROM pg_largeobject_metadata' | sql "$LIVE") || fail "$LIVE can't be read"
-    [ "$objects" = 0 ] && ! grep -Evq '^(schema	public|(grant|comment)	schema	public|database	extension)	' "$WORK/into.schema"
+    [ "$objects" = 0 ] && ! grep -Evq '^(schema	public|(grant|comment)	schema	public|database	(extension|setting))	' "$WORK/into.schema"
 }
 
 # Every write takes a transaction id, so equal snapshots (the next id, and the ids still running) mean that none was

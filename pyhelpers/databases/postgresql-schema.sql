@@ -145,6 +145,11 @@ WITH spaces AS (
     SELECT ARRAY['database', 'extension', e.extname, e.extversion, n.nspname]::text[]
     FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
     UNION ALL
+    SELECT ARRAY['database', 'setting', r.rolname, split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)]::text[]
+    FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+    CROSS JOIN LATERAL unnest(s.setconfig) entry LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+    WHERE d.datname = current_database() AND (s.setrole = 0 OR r.rolname IS NOT NULL)
+    UNION ALL
     SELECT ARRAY['database', 'event trigger', evtname, evtevent, evtfoid::regproc::text, evtenabled::text]::text[]
     FROM pg_catalog.pg_event_trigger
     UNION ALL

@@ -7,5 +7,10 @@ SELECT pg_catalog.pg_export_snapshot() AS snapshot
 \setenv BELAY_SNAPSHOT :snapshot
 \! sh "$BELAY_HERE/postgresql-archive.sh"
 \ir postgresql-facts.sql
+\o settings.json
+\set database :DBNAME
+\ir postgresql-settings-of.sql
+\qecho :settings
+\o
 \! flock archive.lock true
 COMMIT;
