@@ -115,6 +115,15 @@ jobs() {
     printf '%s\n' "$number"
 }
 
+# What to do about it, where LOG says that a function found something by no schema's name: a dump is read, and restored,
+# with an empty search_path.
+path_hint() { # LOG
+    culprit=$(sed -n -e 's/.*CONTEXT:  *\(SQL function "[^"]*"\).*/\1/p' -e 's/.*\(PL\/pgSQL function [^ ]*(.*)\) line .*/\1/p' "$1" | head -n 1)
+    if [ -n "$culprit" ] && grep -q 'does not exist' "$1"; then
+        printf '%s' ": the $culprit, which an index or a materialized view uses, finds what it names by the search_path, and a dump is read and restored without one. Set it for the function (ALTER FUNCTION … SET search_path = public, pg_temp), or write schemas before the names in it"
+    fi
+}
+
 sha256_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 bytes_of() { wc -c <"$1" | tr -d ' '; }
 lines_in() { awk 'END { print NR }' "$1"; }

@@ -99,7 +99,7 @@ load_shadow() { # FOLDER PAYLOAD
         drop_beside "$SHADOW" || :
         if refused; then return 2; fi
         tail -n 5 "$WORK/restore.log" >&2
-        fail "the dump can't be loaded; the live database was not touched"
+        fail "the dump can't be loaded; the live database was not touched$(path_hint "$WORK/restore.log")"
     }
     # A dump holds no statistics; without them the first queries after a restore would be planned blindly.
     printf 'SET client_min_messages = error; ANALYZE' | sql "$SHADOW" >>"$WORK/restore.log" 2>&1 &

@@ -39,21 +39,36 @@ inventory_of() { # SCHEMA FILE
         $1 == "database" && $2 == "extension" { print $2, $3 }' "$1" | sort >"$2"
 }
 
+# A materialized view is filled by its query when it is restored. One whose plan can't even be made without a search_path
+# dumps well, and is a backup that no restore could load.
+unrestorable_views() { # LOG; prints their names
+    sql "$LIVE" -f "$HERE/postgresql-views.sql" 2>"$1" >/dev/null && sed -n 's/.*WARNING:  no plan for //p' "$1"
+}
+
+refuse_unrestorable_views() {
+    unrestorable_views "$SCRATCH/views.log" >"$SCRATCH/views" || fail "the materialized views can't be read"
+    [ ! -s "$SCRATCH/views" ] ||
+        fail "no restore could fill the materialized view $(head -n 1 "$SCRATCH/views")$(path_hint "$SCRATCH/views.log")"
+}
+
 dump() { # FOLDER
     mkdir -p "$1"
     folder=$(cd "$1" && pwd)
     drop_left_copies
     scratch_in "$folder"
+    refuse_unrestorable_views
     BELAY_PG_DUMP=$BIN/pg_dump BELAY_HERE=$HERE BELAY_ARCHIVE=$(compression)
     export BELAY_PG_DUMP BELAY_HERE BELAY_ARCHIVE
     payload=payload.dump
     [ "$BELAY_ARCHIVE" = gzip ] || payload=payload.dump.zst
     if [ "${BELAY_CHECKSUMS:-no}" = yes ]; then checksums=yes; else checksums=no; fi
-    (cd "$SCRATCH" && sql "$LIVE" -v checksums="$checksums" -f "$HERE/postgresql-snapshot.sql") || {
+    (cd "$SCRATCH" && sql "$LIVE" -v checksums="$checksums" -f "$HERE/postgresql-snapshot.sql" 2>read.log) || {
         stop_archive
+        cat "$SCRATCH/read.log" >&2
         cat "$SCRATCH/pg_dump.log" >&2 2>/dev/null || :
-        fail "the database can't be read whole"
+        fail "the database can't be read whole$(path_hint "$SCRATCH/read.log")"
     }
+    cat "$SCRATCH/read.log" >&2
     [ ! -s "$SCRATCH/pg_dump.log" ] || cat "$SCRATCH/pg_dump.log" >&2
     # Without zstd pg_dump can't go on either.
     [ "$(cat "$SCRATCH/zstd.status" 2>/dev/null)" = 0 ] || fail "zstd failed (is the disk full?)"

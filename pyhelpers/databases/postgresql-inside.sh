@@ -103,7 +103,7 @@ restore_inside() { # FOLDER PAYLOAD
     if emptied && ! { fill "$1" "$2" || filled_after_all; }; then
         tail -n 5 "$WORK/restore.log" >&2
         put_back
-        fail "the dump can't be loaded; everything was put back as it was"
+        fail "the dump can't be loaded; everything was put back as it was$(path_hint "$WORK/restore.log")"
     fi
     same_as_dump "$LIVE" "$1" || {
         put_back

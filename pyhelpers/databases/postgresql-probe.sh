@@ -70,6 +70,14 @@ warnings() {
     if [ "$replicas" != 0 ]; then
         printf '%s\n' "warning=$replicas replicas follow this server; what a restore loads goes to them too, and they may lag meanwhile"
     fi
+    unrestorable_views "$SCRATCH/views.log" >"$SCRATCH/views" || fail "the materialized views can't be read"
+    if [ -s "$SCRATCH/views" ]; then
+        printf '%s\n' "warning=no backup can be made: no restore could fill the materialized view $(head -n 1 "$SCRATCH/views")$(path_hint "$SCRATCH/views.log")"
+    fi
+    pathless=$(sql "$LIVE" -v pathless=yes -f "$HERE/postgresql-views.sql") || fail "the materialized views can't be read"
+    if [ -n "$pathless" ]; then
+        printf '%s\n' "warning=functions without a search_path of their own fill materialized views or indexes: $pathless. What they name without its schema no restore finds, and \`verify: bytes\` does not see it (\`verify: loaded\` does): ALTER FUNCTION … SET search_path = public, pg_temp"
+    fi
     if [ "$SERVER" -lt 12 ]; then printf '%s\n' "warning=PostgreSQL $SERVER is not supported: 12 is the oldest"; fi
     if [ "$CLIENT" != "$SERVER" ]; then
         printf '%s\n' "warning=the clients are PostgreSQL $CLIENT, the server is $SERVER: install postgresql-client-$SERVER"
