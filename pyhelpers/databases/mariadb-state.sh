@@ -88,6 +88,21 @@ without_definers() {
         { print }'
 }
 
+# Writes down, once, which accounts have rights on single routines: they go with a routine that is dropped to be made again.
+# Where this account may not read them (mysql.procs_priv), it says so.
+note_routine_grants() {
+    [ ! -f "$WORK/routine-grants" ] || return 0
+    if ask "$DATABASE" "SELECT CONCAT('GRANT ', REPLACE(REPLACE(CAST(proc_priv AS CHAR), ',Grant', ''), ',', ', '), ' ON ', routine_type, ' \`', REPLACE(db, '\`', '\`\`'),
+            '\`.\`', REPLACE(routine_name, '\`', '\`\`'), '\` TO \`', REPLACE(user, '\`', '\`\`'), '\`@\`', host, '\`',
+            IF(FIND_IN_SET('Grant', proc_priv), ' WITH GRANT OPTION', ''))
+        FROM mysql.procs_priv WHERE CAST(db AS BINARY) = $THIS_DATABASE AND proc_priv NOT IN ('', 'Grant')
+            AND CONCAT(user, '@', host) <> CURRENT_USER()" >"$SCRATCH/routine-grants" 2>/dev/null; then
+        sed '1 s/^/the routines were made again, so these rights of other accounts on them are gone; give them again: /' "$SCRATCH/routine-grants"
+    else
+        echo 'the routines were made again, so rights that other accounts had on single ones (GRANT EXECUTE ON PROCEDURE …) are gone; this account may not read which (mysql.procs_priv)'
+    fi | awk 'NR > 1 { printf "; " } { gsub(/[\001-\037]/, " "); printf "%s", $0 } END { print "" }' | durable "$WORK/routine-grants"
+}
+
 class_statements() { # CLASS STATE
     drop_statements "$1" "$2" && cat "$SCRATCH/part"
 }
@@ -121,7 +136,9 @@ make_objects() {
     for class in routines views triggers events; do
         grep "^$(kind_of "$class")$TAB" "$1/schema.txt" >"$SCRATCH/want-lines" || :
         grep "^$(kind_of "$class")$TAB" "$SCRATCH/have-schema" >"$SCRATCH/have-lines" || :
-        cmp -s "$SCRATCH/want-lines" "$SCRATCH/have-lines" || make_class "$class" "$1" || return 1
+        ! cmp -s "$SCRATCH/want-lines" "$SCRATCH/have-lines" || continue
+        [ "$class" != routines ] || [ ! -s "$SCRATCH/have-lines" ] || note_routine_grants || return 1
+        make_class "$class" "$1" || return 1
     done
 }
 
@@ -149,6 +166,7 @@ find_differences() {
     } >"$2"
     [ ! -s "$SCRATCH/over" ] ||
         WARNING="the time of these events is over, so they do not run again: $(tr '\n' ' ' <"$SCRATCH/over")"
+    [ -z "$(cat "$WORK/routine-grants" 2>/dev/null)" ] || WARNING="${WARNING:+$WARNING; }$(cat "$WORK/routine-grants")"
     [ "$DEFINERS" = kept ] ||
         WARNING=${WARNING:+$WARNING; }'this account may create objects only as its own: definers of views, routines, triggers or events were replaced'
 }

@@ -346,6 +346,36 @@ def test_routine_grants_survive_a_restore_that_need_not_touch_the_routine(server
     assert granted == [("settle",)]
 
 
+@pytest.mark.parametrize("kind", [LIKE_ROOT, OWN_DATABASE_ONLY])
+def test_rights_on_single_routines_that_a_restore_takes_away_are_told(
+    server: Mariadb, tmp_path: Path, kind: str
+) -> None:
+    """P9: who may read them prints the statements that give them again; who may not says that much."""
+    shop = open_account(server, tmp_path, kind)
+    with shop.connect() as link, link.cursor() as cursor:
+        cursor.execute("CREATE TABLE notes (id int)")
+        cursor.execute("CREATE PROCEDURE settle() SELECT 1")
+    payload = shop.dump()
+    clerk = f"clerk{shop.database}"
+    server.create_user(clerk, "x")
+    server.execute(f"GRANT EXECUTE ON PROCEDURE settle TO {clerk}@localhost WITH GRANT OPTION", database=shop.database)
+    with shop.connect() as link, link.cursor() as cursor:
+        cursor.execute("CREATE PROCEDURE brought_by_a_migration() SELECT 2")
+    warning = shop.facts("restore", shop.backup, payload, tmp_path / "work")["warning"]
+    assert "rights" in warning
+    granted = f"SELECT proc_priv FROM mysql.procs_priv WHERE db = '{shop.database}' AND user = '{clerk}'"
+    assert server.query(granted) == []
+    if kind == LIKE_ROOT:
+        statement = warning.partition("give them again: ")[2]
+        assert statement == (
+            f"GRANT Execute ON PROCEDURE `{shop.database}`.`settle` TO `{clerk}`@`localhost` WITH GRANT OPTION"
+        )
+        server.execute(statement)
+        assert len(server.query(granted)) == 1
+    else:
+        assert "may not read which (mysql.procs_priv)" in warning
+
+
 def test_a_broken_view_is_left_out_with_a_warning_and_left_alone(server: Mariadb, tmp_path: Path) -> None:
     """P1, P9: a view whose table is gone must not stop a backup, and no restore may throw it away."""
     shop = open_account(server, tmp_path)
