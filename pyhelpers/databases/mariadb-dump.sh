@@ -105,6 +105,14 @@ refuse_undumpable() {
     endless=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.events WHERE event_schema = $THIS_DATABASE
         AND INSTR(CONCAT_WS(' ', event_name, event_definition, event_comment), ';;')") || fail 'the events could not be read'
     [ "$endless" = 0 ] || fail "$endless events hold two semicolons in a row (;;), at which the dump client would not end: write them apart"
+    case $DATABASE in
+    *[\'\"\\]*)
+        unreachable=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.events WHERE event_schema = $THIS_DATABASE") ||
+            fail 'the events could not be read'
+        [ "$unreachable" = 0 ] || fail "the dump client can't read the $unreachable events of a database with a quote or a backslash in" \
+            "its name ($DATABASE): move them into a database with another name, or drop them"
+        ;;
+    esac
     unreadable=$(ask "$DATABASE" "SELECT COUNT(*) FROM information_schema.routines
         WHERE routine_schema = $THIS_DATABASE AND routine_definition IS NULL") || fail 'the routines could not be read'
     [ "$unreadable" = 0 ] || fail "the account may not read $unreadable routines of others, so a backup would lack them:" \

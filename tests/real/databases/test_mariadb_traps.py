@@ -170,3 +170,37 @@ def test_a_database_with_a_backslash_in_its_name_comes_back(server: Mariadb, tmp
     execute(shop, "DROP TABLE u", "INSERT INTO t VALUES (1)")
     shop.facts("restore", shop.backup, payload, tmp_path / "work")
     assert read(shop) == before
+
+
+def test_a_view_whose_text_quotes_another_views_name_does_not_read_it(server: Mariadb, tmp_path: Path) -> None:
+    """P1: two that quote each other's names are no circle, and no reason to make no backup."""
+    shop = open_account(server, tmp_path)
+    quoting = "SELECT id, 'it''s \\\\ from `{0}`.`{1}`' AS note FROM `t`"
+    execute(
+        shop,
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        f"CREATE VIEW a AS {quoting.format(shop.database, 'b')}",
+        f"CREATE VIEW b AS {quoting.format(shop.database, 'a')}",
+        "CREATE VIEW `0 it's above` AS SELECT a.id FROM a JOIN b ON a.id = b.id",
+    )
+    before = read(shop)
+    payload = shop.dump()
+    execute(shop, "DROP VIEW a", "DROP VIEW `0 it's above`")
+    shop.facts("restore", shop.backup, payload, tmp_path / "work")
+    assert read(shop) == before
+
+
+@pytest.mark.parametrize("name", ["it's", "back\\slash"])
+def test_events_that_the_dump_client_can_not_read_are_named(server: Mariadb, tmp_path: Path, name: str) -> None:
+    """P2: it would say that the database is unknown."""
+    shop = open_account(server, tmp_path)
+    name = f"{shop.database}{name}"
+    server.create_database(name)
+    write_conn(shop.conn, server, database=name, user=shop.user, password=shop.password)
+    shop = replace(shop, database=name)
+    execute(shop, "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DISABLE DO DO 1")
+    done = shop.run("dump", shop.backup)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "can't read the 1 events of a database with a quote or a backslash" in done.stderr
+    execute(shop, "DROP EVENT e")
+    shop.dump()
