@@ -45,7 +45,7 @@ def well(run: Run) -> Run:
     return run
 
 
-@pytest.mark.parametrize("first", ["the app's", "the other"])
+@pytest.mark.parametrize("first", [pytest.param("the app's", marks=pytest.mark.soak), "the other"])
 def test_the_way_back_of_a_job_is_that_of_the_apps_database(site: Site, other: Path, first: str) -> None:
     """P2, P9: a second backup in the job, of another database, must not become the one that is restored, nor where."""
     before, theirs = snapshot.facts(site), facts_in(other)
