@@ -86,7 +86,7 @@ def test_an_adopted_archive_is_a_backup_like_any_other(site: Site, old: str, for
     assert adopted["counts_exact"] == "yes"
     assert site.picture() == live
     assert site.server.databases() == {site.name, old}
-    assert len(list(site.folder.iterdir())) == 5, "the payload and its four facts"
+    assert len(list(site.folder.iterdir())) == 6, "the payload and its five facts"
 
     site.facts("prove", site.folder, adopted["payload"], adopted["sha256"])
     restored = site.restore()
