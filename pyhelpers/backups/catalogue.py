@@ -59,6 +59,11 @@ class Catalogue:
         nearest = ", ".join(nearest_to(name, [manifest.name for manifest in every])) or "none at all"
         raise BadInput("backup-filename", f"there is no backup `{name}` on this host", remedy=f"There are: {nearest}.")
 
+    def made_by(self, deployment: str, database: str) -> Manifest | None:
+        """Return the first backup of `database` that a deploy made: a later one may hold what it has changed by then."""
+        made = [one for one in self.all() if deployment and one.deployment == deployment and one.is_of(database)]
+        return made[-1] if made else None
+
     def path(self, manifest: Manifest) -> str:
         """Return the backup's folder."""
         return f"{self.folder}/{manifest.name}"

@@ -85,12 +85,6 @@ def _kept(part: str, agent: Agent, undos: Mapping[str, str]) -> Kept:
     )
 
 
-def there(agent: Agent, work: str) -> bool:
-    """Return whether the attic of the restore in the folder `work` is kept still."""
-    script = '[ -d "$1" ] && [ ! -e "$1/attic-dropped" ] && [ ! -e "$1/dropped" ]'
-    return agent.ask(["sh", "-c", script, "there", work]).ok
-
-
 def last_restore(agent: Agent) -> str:
     """Return the last restore, or undo of one, that a person made and that stands; raises `BadInput` when there is none."""
     for entry in reversed(agent.history()):

@@ -19,8 +19,8 @@ def loss_of(agent: Agent, status: Status, path: str) -> Loss:
     folder = agent.folder(status.deployment)
     name = agent.read("cat", f"{folder}/database/database").strip()
     catalogue = Catalogue(agent, f"{path}/.belay/backups")
-    made = [one for one in catalogue.all() if one.deployment == status.deployment and one.is_of(name)]
-    if not made:
+    made = catalogue.made_by(status.deployment, name)
+    if made is None:
         raise BadInput(
             "database",
             f"is `always`, and deploy {status.deployment} made no backup",
@@ -28,7 +28,7 @@ def loss_of(agent: Agent, status: Status, path: str) -> Loss:
         )
     engine = engine_named(agent.read("cat", f"{folder}/database/engine").strip())
     database = Database(engine=engine, connection=f"{folder}/database", scripts=agent.scripts, read=agent.read)
-    return measure(database, made[0].tables, f"{catalogue.path(made[0])}/{TOPS}")
+    return measure(database, made.tables, f"{catalogue.path(made)}/{TOPS}")
 
 
 def leave(agent: Agent, status: Status, choice: str, loss: Loss | None, *, rows: int) -> None:

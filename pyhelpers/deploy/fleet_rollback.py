@@ -21,7 +21,8 @@ from pyhelpers.deploy.fleet import Fleet
 from pyhelpers.deploy.fleet_story import Named
 from pyhelpers.deploy.go_back import Restored, Way, arrive, services_of, set_out
 from pyhelpers.deploy.piecewise import find_site
-from pyhelpers.deploy.rollback import Wanted, abort_open, backup_for, decide_database, live_release, target
+from pyhelpers.deploy.rollback import Wanted, abort_open, live_release, target
+from pyhelpers.deploy.source import decide, source_for
 from pyhelpers.deploy.transaction import KEPT, LEASE_SECONDS, SETTLE_SECONDS, DryRun, Story, Transaction, owner_of
 from pyhelpers.deploy.which import chosen, deployed_since, undone
 from pyhelpers.errors import BadInput, BelayError, NothingChanged, Unknown
@@ -39,6 +40,7 @@ class Return:
 
     deploy: Transaction
     way: Way
+    live: str  # the release that serves now
     outcome: Restored = field(default_factory=Restored)
 
     @property
@@ -253,10 +255,10 @@ def _way(wanted: Wanted, deploy: Transaction, status: Status) -> Return:
     live = app.live_release()
     # A host that is back already stays where it is; the others come to it, however often this is done (P8).
     stays = wanted.release == live if wanted.release else _is_back(agent, status)
-    release = live if stays else target(wanted, agent, status, app)
+    release = live if stays else target(wanted, agent, status, app, live)
     if not release:
         raise NothingChanged("the code of a deploy in place isn't put back once that deploy ended well")
-    return Return(deploy=deploy, way=Way(app=app, release=release, accept_loss=0))
+    return Return(deploy=deploy, way=Way(app=app, release=release, accept_loss=0), live=live)
 
 
 def _decide(wanted: Wanted, leader: Return, status: Status, story: Story) -> None:
@@ -264,6 +266,8 @@ def _decide(wanted: Wanted, leader: Return, status: Status, story: Story) -> Non
     if wanted.database == "never":
         return
     database = open_database(leader.way.app, leader.deploy)
-    backup = backup_for(wanted, leader.deploy.agent, status, database)
-    if decide_database(wanted, leader.deploy.agent, backup, database, Restored(), story, attic=""):
+    agent = leader.deploy.agent
+    source = source_for(agent, wanted.path, status, database, release=leader.way.release, live=leader.live)
+    backups = f"{wanted.path}/.belay/backups"
+    if decide(source, database, Restored(), story, agent=agent, wish=wanted.database, accept_loss=0, backups=backups):
         raise Unknown("the database would be restored", remedy="This is a bug; please report it.")

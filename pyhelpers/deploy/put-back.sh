@@ -72,6 +72,10 @@ attic)
         exit 1
     fi
     swap restore
+    # What ATTIC held lies in WORK's from now on, for whoever undoes that restore again.
+    printf '%s\n' "$work" >"$attic/moved-to.new"
+    sync "$attic/moved-to.new" 2>/dev/null || sync
+    mv -f "$attic/moved-to.new" "$attic/moved-to"
     ;;
 *)
     echo "put-back: no such undo: $kind" >&2

@@ -15,7 +15,7 @@ from typing import Any
 from pyhelpers.app.app import App
 from pyhelpers.app.page import Page
 from pyhelpers.backups.catalogue import LATEST, Catalogue
-from pyhelpers.backups.create import TOPS, create
+from pyhelpers.backups.create import create
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.clock import utc
 from pyhelpers.databases.engine import Database, engine_named, facts_in
@@ -28,6 +28,7 @@ from pyhelpers.deploy.phases import LONG_SECONDS
 from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.policy import why_no_twin
 from pyhelpers.deploy.settings import Trace
+from pyhelpers.deploy.source import of_backup, of_note
 from pyhelpers.deploy.transaction import Story, Transaction
 from pyhelpers.deploy.which import ENDED_WELL, changes
 from pyhelpers.errors import BadInput, NothingChanged
@@ -146,7 +147,7 @@ def _within(
         _rehearse(deploy, database, catalogue.path(backup), backup, wanted.into, outcome)
         deploy.precommit()
     else:
-        source = _undo_of(agent, database, catalogue, undone) if backup is None else _of(backup, catalogue)
+        source = _undo_of(agent, database, catalogue, undone) if backup is None else of_backup(backup, catalogue)
         _tell_others(deploy)
         _replace(deploy, app, database, source, wanted.accept_loss, outcome)
 
@@ -202,11 +203,6 @@ def _services(agent: Agent) -> str:
     return next((text for deployment in deploys if (text := services_of(agent, deployment))), "")
 
 
-def _of(backup: Manifest, catalogue: Catalogue) -> Source:
-    tops = f"{catalogue.path(backup)}/{TOPS}"
-    return Source(name=backup.name, tables=backup.tables, tops=tops, backup=backup)
-
-
 def _undo_of(agent: Agent, database: Database, catalogue: Catalogue, undone: str) -> Source:
     """Return what a restore replaced; raises `NothingChanged` when it is gone, or what came since would be half undone."""
     note = Note.of(agent, undone)
@@ -222,15 +218,7 @@ def _undo_of(agent: Agent, database: Database, catalogue: Catalogue, undone: str
             f"the schema changed since {undone}: what it replaced would not fit the code that is live",
             remedy="Roll back what was deployed since (`rollback`), or restore a backup by its name.",
         )
-    name, tops = f"what {undone} replaced", f"{agent.folder(undone)}/{TOPS}"
-    if note.attic:
-        if not attic.there(agent, note.attic):
-            raise NothingChanged(f"{name} was dropped", remedy="`attic list` shows what there is.")
-        return Source(name=name, tables=note.tables, tops=tops, attic=note.attic)
-    backup = next((one for one in catalogue.all() if one.name == note.backup), None)
-    if backup is None:
-        raise NothingChanged(f"{name} was kept as the backup {note.backup}, and that is gone now")
-    return Source(name=name, tables=note.tables, tops=tops, backup=backup)
+    return of_note(agent, catalogue, undone, note)
 
 
 def _replace(

@@ -14,20 +14,17 @@ from typing import Any
 
 from pyhelpers.app.app import App
 from pyhelpers.app.page import Page
-from pyhelpers.backups.catalogue import Catalogue
-from pyhelpers.backups.create import TOPS
-from pyhelpers.backups.manifest import Manifest
 from pyhelpers.clock import utc
-from pyhelpers.databases.engine import Database, engine_named
 from pyhelpers.deploy.cancellation import Cancellation
 from pyhelpers.deploy.decision import leave, loss_of
 from pyhelpers.deploy.find_database import open_database
-from pyhelpers.deploy.go_back import Restored, Source, Way, go_back, name_of, services_of
-from pyhelpers.deploy.loss import accepted, measure, tell
+from pyhelpers.deploy.go_back import Restored, Way, go_back, services_of
+from pyhelpers.deploy.loss import tell
 from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.settings import Trace
+from pyhelpers.deploy.source import decide, source_for
 from pyhelpers.deploy.transaction import SETTLE_SECONDS, DryRun, Story, Transaction
-from pyhelpers.deploy.which import check_still_back, chosen, deployed_since, release_before, undone
+from pyhelpers.deploy.which import SWITCHES, check_still_back, chosen, deployed_since, release_before, undone
 from pyhelpers.errors import BadInput, Held, NothingChanged
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import Status, Token
@@ -79,7 +76,9 @@ def roll_back(
         )
         if status.deployment and status.holder == status.deployment and not _gone(status):
             abort_open(agent, status, wanted, outcome, story)
-        elif status.status == "rolled-back" or status.deployment in undone(agent.history()):
+        elif (status.status == "rolled-back" or status.deployment in undone(agent.history())) and not _further(
+            wanted, agent
+        ):
             outcome.release = live_release(agent, wanted.path)
             check_still_back(agent, status, outcome.release)
             story.detail(f"{status.deployment} was rolled back already; to go further back, name a deploy or a release")
@@ -89,6 +88,7 @@ def roll_back(
                 f"{status.deployment or 'this run'} changed nothing on {agent.host.name}: nothing to roll back"
             )
         else:
+            _check_kind(status)
             _check_alone(agent, status)
             if not wanted.release and (later := deployed_since(agent.history(), status.deployment)):
                 raise NothingChanged(
@@ -101,6 +101,24 @@ def roll_back(
             outcome.healthy = outcome.answers[-1].healthy
     finally:
         outcome.seconds = time.monotonic() - begun
+
+
+def _further(wanted: Wanted, agent: Agent) -> bool:
+    """Whether a release is named that does not serve yet."""
+    return bool(wanted.release) and wanted.release != live_release(agent, wanted.path)
+
+
+def _check_kind(status: Status) -> None:
+    """Raise `BadInput` for what is no deploy: its id is known to the host, and there is no release before it."""
+    verb = status.owner.get("verb", "")
+    if not status.deployment or verb in SWITCHES:
+        return
+    remedy = "`restore` with `undo` swaps back what the last restore replaced." if verb == "restore" else ""
+    raise BadInput(
+        "deployment-id",
+        f"names {status.deployment}, which is no deploy but a `{verb}`: there is no release that it replaced",
+        remedy=remedy or "`status` names the last deploy.",
+    )
 
 
 def _check_alone(agent: Agent, status: Status) -> None:
@@ -176,11 +194,22 @@ def _undo_by_deploy(
             page=Page(secret=secrets.token_urlsafe(24)),
             services=wanted.services or services_of(agent, status.deployment),
         ).leave_options()
-        release = target(wanted, agent, status, app)
+        live = app.live_release()
+        release = target(wanted, agent, status, app, live)
         database = open_database(app, deploy)
-        backup = backup_for(wanted, agent, status, database)
-        attic = _attic(agent, status)
-        restore = decide_database(wanted, agent, backup, database, outcome, story, attic=attic)
+        source = None
+        if wanted.database != "never":
+            source = source_for(agent, wanted.path, status, database, release=release, live=live, named=wanted.backup)
+        restore = wanted.database != "never" and decide(
+            source,
+            database,
+            outcome,
+            story,
+            agent=agent,
+            wish=wanted.database,
+            accept_loss=wanted.accept_loss,
+            backups=f"{wanted.path}/.belay/backups",
+        )
         if not release and not restore:
             raise NothingChanged(
                 "the code of a deploy in place isn't put back once that deploy ended well",
@@ -191,15 +220,11 @@ def _undo_by_deploy(
                 f"would go back to release {release or '(in place)'}" + (" and restore the database" if restore else "")
             )
             raise DryRun
-        source = None
-        if restore and backup is not None:
-            tops = tops_of(agent, wanted.path, backup)
-            source = Source(name=backup.name, tables=backup.tables, tops=tops, backup=backup, attic=attic)
         way = Way(
             app=app,
-            release=release,
+            release="" if release == live else release,
             database=database if restore else None,
-            source=source,
+            source=source if restore else None,
             accept_loss=wanted.accept_loss,
             health=wanted.health,
         )
@@ -208,8 +233,8 @@ def _undo_by_deploy(
     outcome.rolled_back, outcome.release, outcome.database = True, release, restore
 
 
-def target(wanted: Wanted, agent: Agent, status: Status, app: App) -> str:
-    """Return the release to go back to; empty in place. Raises `BadInput` when there is none."""
+def target(wanted: Wanted, agent: Agent, status: Status, app: App, live: str) -> str:
+    """Return the release to go back to from the one that is `live`; empty in place. Raises `BadInput` when there is none."""
     if app.site.layout != "releases":
         return ""
     releases = app.releases()
@@ -220,81 +245,16 @@ def target(wanted: Wanted, agent: Agent, status: Status, app: App) -> str:
             raise BadInput("release", f"there is no good release `{wanted.release}`", remedy=f"There are: {there}.")
         return wanted.release
     before = release_before(agent, status.deployment) if status.deployment else ""
-    if before in good:
+    if before in good or (before and before == live):
         return before
+    if before not in {"", "none"}:
+        raise BadInput(
+            "release",
+            f"is empty, and {before}, which served before {status.deployment}, is gone or was never finished",
+            remedy=f"Name another one: {', '.join(good) or 'there is none'}. `keep-releases` decides how many stay.",
+        )
     names = [release.name for release in releases if release.state in {"good", "current"}]
-    live = app.live_release()
     older = names[names.index(live) + 1 :] if live in names else []
     if not older:
         raise BadInput("release", "there is no release to go back to", remedy="`keep-releases` decides how many stay.")
     return older[0]
-
-
-def _attic(agent: Agent, status: Status) -> str:
-    """Return the folder of a rollback's own restore, if that is what is undone: its attic comes back, not a backup."""
-    folder = f"{agent.folder(status.deployment)}/restore"
-    if status.owner.get("verb") != "rollback" or not agent.ask(["test", "-d", folder]).ok:
-        return ""
-    if agent.ask(["test", "-e", f"{folder}/attic-dropped"]).ok:
-        raise NothingChanged(f"what {status.deployment} replaced was kept for a while and is gone now")
-    return folder
-
-
-def tops_of(agent: Agent, path: str, backup: Manifest) -> str:
-    """Return the file on the host with the highest keys of a backup's tables; backups of earlier versions have none."""
-    return f"{Catalogue(agent, f'{path}/.belay/backups').path(backup)}/{TOPS}"
-
-
-def backup_for(wanted: Wanted, agent: Agent, status: Status, database: Database | None) -> Manifest | None:
-    """Return the backup that "now" is measured against: the one that is named, or the one that the deploy made."""
-    catalogue = Catalogue(agent, f"{wanted.path}/.belay/backups")
-    if wanted.database == "never" or database is None:
-        return None
-    if wanted.backup:
-        return catalogue.get(wanted.backup, database=name_of(agent, database))
-    # Undoing a rollback: the rows of the backup that it restored are what "now" is measured against.
-    origin = status.owner.get("of", status.deployment)
-    name = name_of(agent, database)
-    made = next((one for one in catalogue.all() if one.deployment == origin and one.is_of(name)), None)
-    if made is None and agent.ask(["test", "-f", f"{agent.folder(status.deployment)}/ops/migrate/pid"]).ok:
-        raise NothingChanged(
-            f"{status.deployment} migrated, and its backup is gone",
-            remedy="Name another backup (`backup list`), or go back with the code alone by `database: never`.",
-        )
-    return made
-
-
-def decide_database(
-    wanted: Wanted,
-    agent: Agent,
-    backup: Manifest | None,
-    database: Database | None,
-    outcome: Restored,
-    story: Story,
-    *,
-    attic: str,
-) -> bool:
-    """Return whether the database is restored; raises `NothingChanged` when a person has to decide."""
-    if database is None or wanted.database == "never":
-        return False
-    if backup is None:
-        if wanted.database == "always":
-            raise BadInput(
-                "backup-filename", "is missing, and that deploy made no backup", remedy="`backup list` names them."
-            )
-        return False
-    if engine_named(backup.engine) != database.engine:
-        raise BadInput("backup-filename", f"is of {backup.engine}, and the app's database is {database.engine.name}")
-    loss = measure(database, backup.tables, tops_of(agent, wanted.path, backup))
-    outcome.discarded = loss.rows
-    same = database.fingerprint() == backup.schema_sha256 and not attic
-    tell(story, loss, backup.name)
-    if wanted.database == "auto":
-        if same:
-            return False
-        raise NothingChanged(
-            f"the schema changed since {backup.name}, and {loss.rows} rows were written or removed since",
-            remedy=f"Choose: `database: always` with `accept-loss: {loss.rows}` restores the backup; `never` goes back with the code alone.",
-        )
-    accepted(loss, backup.name, rows=wanted.accept_loss)
-    return True

@@ -36,12 +36,20 @@ def chosen(deployment: str, agent: Agent, holder: Status, trace: Trace, *, own: 
         if not holder.settled and not mine(holder.owner):
             raise locked(holder, agent.host.name)
         return holder
-    history = [entry for entry in agent.history() if changes(entry)]
+    every = agent.history()
+    history = [entry for entry in every if changes(entry)]
     if not further and history and history[-1].get("verdict") == "rolled-back":
         # The last one put itself back; going on to the one before it would undo what works.
         return agent.status(history[-1]["id"])
-    good = [entry["id"] for entry in history if entry.get("verdict") in ENDED_WELL]
-    return agent.status(good[-1]) if good else Status()
+    gone = undone(every) if further else set()
+    good = [entry["id"] for entry in history if entry.get("verdict") in ENDED_WELL and entry["id"] not in gone]
+    status = agent.status(good[-1]) if good else Status()
+    if good and not status.deployment and not further:
+        raise NothingChanged(
+            f"what {good[-1]} replaced can't be told any more: its folder is gone from {agent.host.name}",
+            remedy="Name the `release` to go back to, and the `backup-filename` of the database that it needs.",
+        )
+    return status
 
 
 def changes(entry: dict[str, Any]) -> bool:
@@ -71,20 +79,26 @@ def way_back(history: list[dict[str, Any]]) -> list[str]:
 
 
 def undone(history: list[dict[str, Any]]) -> set[str]:
-    """Return the ids of what a later rollback undid; a rollback that was undone itself undid nothing."""
-    gone: dict[str, str] = {}  # what was undone, by the rollback that did it
-    for entry in history:
+    """Return the ids of what a later rollback undid; a rollback that was undone itself undid nothing.
+
+    From the last one back: whether a rollback stands is known only once all that came after it are.
+    """
+    gone: set[str] = set()
+    for entry in reversed(history):
         target = entry.get("owner", {}).get("of")
-        if target and entry.get("verdict") in ENDED_WELL:
-            gone.pop(target, None)
-            gone[entry["id"]] = target
-    return set(gone.values())
+        if target and entry.get("verdict") in ENDED_WELL and entry["id"] not in gone:
+            gone.add(target)
+    return gone
 
 
 def release_before(agent: Agent, deployment: str) -> str:
-    """Return the release that was live before a deploy: `previous` is noted by our switch, `link` before the user's own."""
+    """Return the release that was live before a deploy: `previous` is noted by our switch, `link` before the user's own.
+
+    A person may have written the link in another way, e.g. as an absolute one; what is no release stays as it is.
+    """
     note = agent.ask(["sh", "-c", 'cat "$1/previous" 2>/dev/null || cat "$1/link"', "note", agent.folder(deployment)])
-    return note.text.strip().removeprefix("releases/") if note.ok else ""
+    folder, _, name = note.text.strip().rstrip("/").rpartition("/") if note.ok else ("", "", "")
+    return name if folder.rpartition("/")[2] in {"", "releases"} else f"{folder}/{name}"
 
 
 def check_still_back(agent: Agent, status: Status, live: str) -> None:
@@ -94,7 +108,7 @@ def check_still_back(agent: Agent, status: Status, live: str) -> None:
     """
     if status.status != "rolled-back" or status.owner.get("verb") != "maintenance":
         return
-    before = release_before(agent, status.deployment).rpartition("/")[2]  # the user's own link may be an absolute one
+    before = release_before(agent, status.deployment).rpartition("/")[2]  # the user's own link may be any
     history = agent.history()
     last = next((line["id"] for line in reversed(history) if line["owner"].get("verb") in SWITCHES), "")
     if before and live and live != before and last == status.deployment:

@@ -15,6 +15,15 @@ def test_a_deploy_is_undone_by_a_rollback_that_ended_well() -> None:
     assert undone(history) == {"b"}
 
 
+def test_an_undo_of_an_undo_of_a_rollback_is_that_rollback() -> None:
+    """P8: which deploys stand is told from the end: the last rollback counts, and decides on those before it."""
+    history = [entry("a"), entry("r", "rollback", of="a"), entry("s", "rollback", of="r")]
+    assert undone(history) == {"r"}
+    history.append(entry("t", "rollback", of="s"))
+    assert undone(history) == {"a", "s"}
+    assert undone([*history, entry("u", "rollback", of="t")]) == {"r", "t"}
+
+
 def test_what_was_deployed_since_is_not_undone_in_passing() -> None:
     """P9: a later deploy that still stands would go with it, unasked."""
     history = [
