@@ -67,7 +67,7 @@ def back_up(wanted: Wanted, agent: Agent, *, story: Story, cancellation: Cancell
 def _tidy(deploy: Transaction) -> None:
     """Let go of what is too old; a backup by the clock is what comes by where nobody deploys for months."""
     try:
-        let_go(deploy, twins="old")
+        let_go(deploy, twins="old", standing=way_back(deploy.agent.history()))
     except CommandFailed as error:
         deploy.story.warning(f"{error.message}; disk space may run out one day", title="Not tidied up")
 

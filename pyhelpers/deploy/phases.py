@@ -7,6 +7,7 @@ the maintenance page lifted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -228,17 +229,20 @@ def tidy(work: Work) -> None:
     try:
         if app.site.layout == "releases":
             deploy.run("prune", "Let go of old releases", command=app.prune_line(settings.keep_releases))
-        let_go(deploy, twins="all")
         # This one isn't in the history yet.
         standing = [*way_back(deploy.agent.history())[-1:], deploy.deployment]
+        let_go(deploy, twins="all", standing=standing)
         prune(deploy, work.catalogue, settings.keep_backups, deployments=standing)
     except CommandFailed as error:
         deploy.story.warning(f"{error.message}; disk space may run out one day", title="Not tidied up")
 
 
-def let_go(deploy: Transaction, *, twins: str) -> None:
-    """Let go of what other deploys keep on the host: attics that are old, and twins, `all` of them or `old` ones."""
-    line = deploy.agent.scripts.call("tidy.sh", str(ATTIC_DAYS), str(KEEP_DEPLOYS), twins)
+def let_go(deploy: Transaction, *, twins: str, standing: Sequence[str]) -> None:
+    """Let go of what other deploys keep on the host: attics that are old, and twins, `all` of them or `old` ones.
+
+    Of `standing`, the deploys of the way back, what the host noted stays however many came after them.
+    """
+    line = deploy.agent.scripts.call("tidy.sh", str(ATTIC_DAYS), str(KEEP_DEPLOYS), twins, *standing)
     deploy.run("tidy", "Let go of what its time is over", command=line)
 
 

@@ -1,12 +1,13 @@
 #!/bin/sh
 # After a good deploy or a backup: let go of what its time is over. Nothing here is needed for going back.
 #
-#   sh tidy.sh DAYS KEEP all|old
+#   sh tidy.sh DAYS KEEP all|old [ID...]
 #
 # - twins (loaded backups that nobody had to swap in) of others are dropped: `all` after a deploy, since what they would
 #   put back is no more the state before the live one; else those that are older than DAYS days
 # - attics (what a restore replaced) that are older than DAYS days are dropped, by the engine's own script
-# - folders of deploys beyond the newest KEEP go, unless an attic of theirs is still kept, or they hold the host
+# - folders of deploys beyond the newest KEEP go, unless an attic of theirs is still kept, they hold the host, or they are
+#   named by ID: those of the way back tell which release was before, which services there are, and that they migrated
 # - dumps that were never finished go after a day
 # Runs in BELAY_BASE. Prints dropped=, removed= and warning= lines; a failure here is told and harms nothing. Exit 0.
 set -eu
@@ -15,6 +16,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 days=$1
 keep=$2
 twins=$3
+shift 3
+standing=" $* "
 state=$BELAY_BASE/.belay
 active=$(cat "$state/active" 2>/dev/null || :)
 
@@ -62,6 +65,7 @@ number=0
 ls -1t "$state/deploys" | while IFS= read -r id; do
     number=$((number + 1))
     if [ "$number" -le "$keep" ] || [ "$id" = "$active" ]; then continue; fi
+    case $standing in *" $id "*) continue ;; esac
     deploy=$state/deploys/$id
     if [ -d "$deploy/restore" ] && [ ! -e "$deploy/restore/attic-dropped" ]; then continue; fi
     rm -rf -- "$deploy"
