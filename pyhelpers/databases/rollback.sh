@@ -9,7 +9,8 @@
 #
 # Restoring throws away what was written since the backup. It is done alone only where nothing can have been written
 # but by the migration: maintenance held all the time, no public traffic let in. Everywhere else a schema and a ledger
-# that equal the backup's are the proof that nothing has to be restored; anything else is held for a person.
+# that equal the backup's are the proof that nothing has to be restored, and where the door was closed so are its rows,
+# by number (with visitors in they tell nothing); anything else is held for a person.
 #
 # Exit 0 as before the migration, 10 hold (the last line says why), 1 try again.
 set -eu
@@ -34,8 +35,15 @@ hold() {
 }
 
 # Our own migration never started: there is nothing to undo. In a deploy made of pieces the user's own step migrates,
-# and nobody but the database can tell whether it did; `migrate` is then a step without a command.
-if [ -s "$BELAY_DEPLOY/ops/migrate/cmd" ] && [ ! -f "$BELAY_DEPLOY/ops/migrate/pid" ]; then exit 0; fi
+# and nobody but the database can tell whether it did; `migrate` is then a step without a command. So it is with the
+# command that changes code in place, whose deploy leaves this undo by the name `database`.
+command=$BELAY_DEPLOY/ops/deploy-command
+own=yes
+if [ -d "$BELAY_DEPLOY/ops/database" ]; then
+    own=no
+    [ -f "$command/pid" ] || exit 0
+fi
+if [ "$own" = yes ] && [ -s "$BELAY_DEPLOY/ops/migrate/cmd" ] && [ ! -f "$BELAY_DEPLOY/ops/migrate/pid" ]; then exit 0; fi
 if [ -f "$work/rolled-back" ]; then exit 0; fi
 
 # What a killed client left running on the server would go on behind the restore's back.
@@ -46,7 +54,7 @@ as_before() {
     sh "$here/$engine" schema "$conn" >"$BELAY_DEPLOY/schema.now" &&
         cmp -s "$BELAY_DEPLOY/schema.now" "$backup/schema.txt" &&
         sh "$here/$engine" ledger "$conn" "$ledger" >"$BELAY_DEPLOY/ledger.now" &&
-        cmp -s "$BELAY_DEPLOY/ledger.now" "$backup/ledger.tsv"
+        cmp -s "$BELAY_DEPLOY/ledger.now" "$backup/ledger.tsv" && { [ "$closed" = no ] || same_rows; }
 }
 
 # What a person decided about a deploy on hold: `rollback --database always` or `never`.
@@ -64,19 +72,37 @@ if [ "$policy" = compatible ]; then
     policy=auto
 fi
 
+# A migration of rows alone changes no schema, and one that failed is in no ledger: what it left is seen by the counts.
+same_rows() {
+    sh "$here/$engine" counts "$conn" >"$BELAY_DEPLOY/counts.now" || return 1
+    LC_ALL=C sort -o "$BELAY_DEPLOY/counts.now" "$BELAY_DEPLOY/counts.now"
+    LC_ALL=C sort "$backup/counts.tsv" | cmp -s - "$BELAY_DEPLOY/counts.now"
+}
+
+# The page goes up again where somebody lifted it (the command itself, as many people's ends with `up`): the code is the
+# old one by now, and the schema may be half a new one. HELD is `maintenance.sh held KIND APPDIR PHP`.
+close_door() {
+    [ $# -eq 5 ] || return 0
+    sh "$1" down "$3" "$4" "$5" "$BELAY_DEPLOY/secret" '' '' '' '' '' >&2 || :
+}
+
+closed=no
+lifted=no
 why=
 if [ ! -f "$backup/manifest.json" ]; then
     why="there is no proven backup"
 elif [ "$decision" = always ]; then
     why=
-elif [ "$policy" != auto ]; then
-    why="database-rollback is '$policy'"
 elif [ -f "$BELAY_DEPLOY/live" ]; then
     why="public traffic was let in after the migration, and a restore would lose what came in"
 elif [ ! -f "$BELAY_DEPLOY/held-down" ]; then
     why="the app was not in maintenance mode, so others may have written since the backup"
 elif [ $# -gt 0 ] && ! sh "$@" >&2; then
+    lifted=yes
     why="maintenance mode was lifted by someone meanwhile, so others may have written since the backup"
+else
+    closed=yes
+    [ "$policy" = auto ] || why="database-rollback is '$policy'"
 fi
 
 if [ -n "$why" ]; then
@@ -84,7 +110,13 @@ if [ -n "$why" ]; then
         echo "The schema and the list of migrations are as before; nothing to restore ($why)."
         exit 0
     fi
-    hold "The migration changed the schema and it was not put back: $why. Backup: $(basename "$backup"). Decide: \`rollback --database always\` restores it and puts the rest back, \`--database never\` puts back the rest alone, \`unlock\` leaves all as it is."
+    [ "$lifted" = no ] || close_door "$@"
+    hold "What the migration changed was not put back: $why. Backup: $(basename "$backup"). Decide: \`rollback --database always\` restores it and puts the rest back, \`--database never\` puts back the rest alone, \`unlock\` leaves all as it is."
+fi
+
+if [ "$own" = no ] && [ -z "$decision" ] && [ ! -f "$BELAY_DEPLOY/ops/migrate/pid" ] && as_before; then
+    echo "The command changed the code alone: schema, list of migrations and number of rows are as before."
+    exit 0
 fi
 
 # A backup that was proven by loading it has its twin in this very folder: then this only swaps. The folder may be made

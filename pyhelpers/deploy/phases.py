@@ -62,6 +62,9 @@ def replace_in_place(work: Work) -> None:
     """Run the user's own command on the live folder, a snapshot of the code taken before it."""
     deploy, app, settings = work.deploy, work.app, work.settings
     deploy.phase("replace", limit=PREPARE_SECONDS)
+    if undo := _database_undo(work):
+        # The command may migrate by itself. Before the snapshot, so that it runs once the old code is back.
+        deploy.leave_undo("database", undo)
     # The undo knows by itself whether the snapshot is whole; one that was never finished has nothing to put back.
     deploy.run(
         "snapshot",
@@ -114,26 +117,14 @@ def migrate(work: Work) -> None:
     deploy, app, database = work.deploy, work.app, work.database
     deploy.phase("migrate", limit=LONG_SECONDS)
     command = work.settings.choice.migrate_command or app.migrate_line(work.folder)
-    undo = ""
-    if database is not None:
-        if work.backup is None or not work.backup.manifest.proven():
-            raise NothingChanged(
-                "no migration starts without a proven backup", remedy="This is a bug; please report it."
-            )
-        undo = deploy.agent.scripts.call(
-            "rollback.sh",
-            database.engine.script,
-            database.connection,
-            work.backup.path,
-            work.backup.manifest.payload,
-            "compatible" if work.settings.choice.compatible else work.settings.choice.database_rollback,
-            *app.held_arguments(),
-        )
+    if database is not None and (work.backup is None or not work.backup.manifest.proven()):
+        raise NothingChanged("no migration starts without a proven backup", remedy="This is a bug; please report it.")
+    in_place = work.settings.choice.layout == "in-place"  # left before the command that changed the code
     deploy.run(
         MIGRATE,
         f"Migrate ({len(work.pending)} pending)" if work.pending else "Migrate",
         command=app.in_folder(work.folder, command),
-        undo=undo,
+        undo="" if in_place else _database_undo(work),
         timeout=LONG_SECONDS,
         show=True,
     )
@@ -141,6 +132,23 @@ def migrate(work: Work) -> None:
         left = app.pending(work.folder, database.ledger())
         if left:
             raise NothingChanged(f"the migration ended with status 0, but {len(left)} are still pending: {left[0]} …")
+
+
+def _database_undo(work: Work) -> str:
+    """Return the database's way back to the backup; nothing where there is none."""
+    database, backup = work.database, work.backup
+    if database is None or backup is None:
+        return ""
+    choice = work.settings.choice
+    return work.deploy.agent.scripts.call(
+        "rollback.sh",
+        database.engine.script,
+        database.connection,
+        backup.path,
+        backup.manifest.payload,
+        "compatible" if choice.compatible else choice.database_rollback,
+        *work.app.held_arguments(),
+    )
 
 
 def switch(work: Work) -> None:

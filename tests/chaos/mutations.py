@@ -17,6 +17,7 @@ SECRETS = "tests/chaos/test_secrets.py"
 FLEET = "tests/chaos/test_fleet.py"
 CALLS = "tests/chaos/test_every_system_call.py"
 PARTS = "tests/chaos/test_killed_parts.py"
+WAYS = "tests/real/deploy/test_ways_back.py"
 LINKS = "tests/chaos/test_bad_links.py"
 HEALTH = "tests/chaos/test_lying_health.py"
 NEIGHBOUR = "tests/chaos/test_neighbour.py"
@@ -173,6 +174,54 @@ MUTATIONS = (
         new="elif false; then",
         path=GUARDS,
         words="visitors_wrote",
+    ),
+    Mutation(
+        guard="an attic that an undone undo moved is found where it is now",
+        file="pyhelpers/deploy/put-back.sh",
+        old='    mv -f "$attic/moved-to.new" "$attic/moved-to"\n',
+        new="",
+        path=WAYS,
+        words="finds_the_attic_again",
+    ),
+    Mutation(
+        guard="an attic that was swapped back is not swapped back by doing nothing",
+        file="pyhelpers/deploy/source.py",
+        old='[ ! -e "$work/undone" ] && [ ! -e "$work/unrestore/done" ] || exit 2\n',
+        new="",
+        path=WAYS,
+        words="swapped_back_already",
+    ),
+    Mutation(
+        guard="what the host noted of the way back outlives fifty later deploys",
+        file="pyhelpers/deploy/tidy.sh",
+        old='    case $standing in *" $id "*) continue ;; esac\n',
+        new="",
+        path=WAYS,
+        words="fifty_backups",
+    ),
+    Mutation(
+        guard="rows that are gone are seen where no schema changed",
+        file="pyhelpers/databases/rollback.sh",
+        old=' && { [ "$closed" = no ] || same_rows; }',
+        new="",
+        path=WAYS,
+        words="rows_that_a_failed_migration",
+    ),
+    Mutation(
+        guard="the list of migrations counts as the schema does",
+        file="pyhelpers/deploy/source.py",
+        old="    return replace(database, ledger_table=table.text.strip()).ledger() == ledger.text\n",
+        new="    return True\n",
+        path=WAYS,
+        words="rows_alone",
+    ),
+    Mutation(
+        guard="on hold the page goes up again where somebody lifted it",
+        file="pyhelpers/databases/rollback.sh",
+        old='    [ "$lifted" = no ] || close_door "$@"\n',
+        new="",
+        path=WAYS,
+        words="on_hold_visitors",
     ),
     Mutation(
         guard="a schema and a ledger as before need no restore, and no person",

@@ -14,6 +14,7 @@ from tests.lab.site import Lab
 
 # What a deploy-command does in place: some files change, some are new, some go. Then it may fail.
 CHANGE = "cp -r {source}/. . && rm -f server.php && echo new >added.txt"
+OWN = f"{CHANGE} && php artisan migrate --force"  # as many people's deploy.sh
 IGNORED = (".belay", "storage", "bootstrap/cache")
 
 
@@ -69,8 +70,20 @@ def test_a_good_command_and_its_migration_stay(lab: Lab, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("migration", "command"),
-    [("failing", CHANGE), ("good", f"{CHANGE} && false"), ("good", f"{CHANGE} && : >BROKEN")],
-    ids=["the migration fails", "the command fails halfway", "the new code is not healthy"],
+    [
+        ("failing", CHANGE),
+        ("good", f"{CHANGE} && false"),
+        ("good", f"{CHANGE} && : >BROKEN"),
+        ("good", f"{OWN} && : >BROKEN"),
+        ("failing", OWN),
+    ],
+    ids=[
+        "the migration fails",
+        "the command fails halfway",
+        "the new code is not healthy",
+        "the command migrates by itself and the new code is not healthy",
+        "the command's own migration fails",
+    ],
 )
 def test_whatever_fails_code_and_rows_are_as_before(lab: Lab, tmp_path: Path, migration: str, command: str) -> None:
     """P2: changed files, removed files, added files, schema and rows."""
