@@ -119,4 +119,9 @@ def rollback(session: Session, /, **values: Any) -> int:
         session.log.done(
             f"Rolled back{f' to {outcome.release}' if outcome.release else ''}{', database restored' if outcome.database else ''}"
         )
+        if outcome.database:
+            session.log.detail(
+                "What it replaced is kept for two weeks: `rollback` with `database: always` and the `deployment-id` that "
+                "`attic list` prints swaps it back."
+            )
     return Exit.DONE

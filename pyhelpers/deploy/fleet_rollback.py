@@ -24,7 +24,7 @@ from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.rollback import Wanted, abort_open, live_release, target
 from pyhelpers.deploy.source import decide, source_for
 from pyhelpers.deploy.transaction import KEPT, LEASE_SECONDS, SETTLE_SECONDS, DryRun, Story, Transaction, owner_of
-from pyhelpers.deploy.which import chosen, deployed_since, undone
+from pyhelpers.deploy.which import chosen, deployed_since, remembered, undone
 from pyhelpers.errors import BadInput, BelayError, NothingChanged, Unknown
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.fleet import AT_ONCE, at_once, gather
@@ -81,7 +81,7 @@ def roll_back_fleet(
         if still_open:
             _check_together(pairs)
             _undo_open(still_open, wanted, outcome, story)
-        elif all(_is_back(agent, status) for agent, status in pairs):
+        elif all(_is_back(agent, status) and _is_there(agent, wanted) for agent, status in pairs):
             story.detail("every host is back already; to go further back, name a deploy or a release")
             outcome.rolled_back = True
         else:
@@ -109,6 +109,11 @@ def _is_back(agent: Agent, status: Status) -> bool:
     if status.status in {"rolled-back", "refused", ""}:
         return True
     return status.deployment in undone(agent.history())
+
+
+def _is_there(agent: Agent, wanted: Wanted) -> bool:
+    """Whether this host serves the release that is named; any will do where none is."""
+    return not wanted.release or live_release(agent, wanted.path) == wanted.release
 
 
 def _stays(agent: Agent, status: Status) -> bool:
@@ -232,7 +237,7 @@ def _check(wanted: Wanted, pairs: Sequence[tuple[Agent, Status]]) -> None:
                 "deployment-id", f"the hosts' last deploys differ ({told})", remedy="Name the `release` to go to."
             )
         for agent, status in pairs:
-            if later := deployed_since(agent.history(), status.deployment):
+            if later := deployed_since(remembered(agent), status.deployment):
                 raise NothingChanged(
                     f"{later} was deployed to {agent.host.name} after {status.deployment} and would be undone with it",
                     remedy=f"Undo {later} first, or name the `release` to go back to.",

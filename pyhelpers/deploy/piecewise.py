@@ -21,6 +21,7 @@ from pyhelpers.deploy.cancellation import Cancellation
 from pyhelpers.deploy.recover import ended_by_host
 from pyhelpers.deploy.settings import Trace
 from pyhelpers.deploy.transaction import KEPT, Story, Transaction
+from pyhelpers.deploy.which import UNCHANGED, release_before
 from pyhelpers.errors import BadInput, Held, NothingChanged, RolledBack
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import Status, Token
@@ -160,11 +161,24 @@ def maintenance_off(
     with deploy:
         app = App(site=site, agent=agent, folder=deploy.folder)
         if running.status == "open":
+            _note_unchanged(deploy, app)
             agent.register(deploy.token, "up", app.up_line())
             deploy.precommit()
         deploy.run("up", "Maintenance off", command=app.up_line())
         deploy.confirm()
     return deploy.deployment, app.maintenance_status(), True
+
+
+def _note_unchanged(deploy: Transaction, app: App) -> None:
+    """Leave a note where nothing was changed meanwhile that a rollback could put back: it looks further then.
+
+    In place it can't be told whether the user's own step changed the code.
+    """
+    if app.site.layout != "releases" or deploy.agent.ask(["test", "-e", f"{deploy.folder}/ops/migrate"]).ok:
+        return
+    before = release_before(deploy.agent, deploy.deployment)
+    if before and before == app.live_release():
+        deploy.agent.put(b"", f"{deploy.folder}/{UNCHANGED}")
 
 
 def back_up(

@@ -24,7 +24,16 @@ from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.settings import Trace
 from pyhelpers.deploy.source import decide, source_for
 from pyhelpers.deploy.transaction import SETTLE_SECONDS, DryRun, Story, Transaction
-from pyhelpers.deploy.which import SWITCHES, check_still_back, chosen, deployed_since, release_before, undone
+from pyhelpers.deploy.which import (
+    SWITCHES,
+    changed_nothing,
+    check_still_back,
+    chosen,
+    deployed_since,
+    release_before,
+    remembered,
+    undone,
+)
 from pyhelpers.errors import BadInput, Held, NothingChanged
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import Status, Token
@@ -83,14 +92,18 @@ def roll_back(
             check_still_back(agent, status, outcome.release)
             story.detail(f"{status.deployment} was rolled back already; to go further back, name a deploy or a release")
             outcome.rolled_back = True
-        elif status.status == "refused" or (wanted.own and not status.deployment):
+        elif (
+            status.status == "refused"
+            or (wanted.own and not status.deployment)
+            or (not wanted.release and changed_nothing(agent, status.deployment))
+        ):
             story.detail(
                 f"{status.deployment or 'this run'} changed nothing on {agent.host.name}: nothing to roll back"
             )
         else:
             _check_kind(status)
             _check_alone(agent, status)
-            if not wanted.release and (later := deployed_since(agent.history(), status.deployment)):
+            if not wanted.release and (later := deployed_since(remembered(agent), status.deployment)):
                 raise NothingChanged(
                     f"{later} was deployed after {status.deployment} and would be undone with it",
                     remedy=f"Undo {later} first, or name the `release` to go back to.",

@@ -15,7 +15,7 @@ from pyhelpers.databases.engine import Database, engine_named
 from pyhelpers.deploy.go_back import Note, Restored, Source, name_of
 from pyhelpers.deploy.loss import accepted, measure, tell
 from pyhelpers.deploy.transaction import Story
-from pyhelpers.deploy.which import ENDED_WELL, changes, release_before, undone
+from pyhelpers.deploy.which import ENDED_WELL, changes, release_before, remembered, undone
 from pyhelpers.errors import BadInput, NothingChanged
 from pyhelpers.hosts.agent import Agent
 from pyhelpers.hosts.status import Status
@@ -106,7 +106,7 @@ def _since(agent: Agent, status: Status, *, release: str, live: str) -> list[str
     """Return the deploys since `release` served, the first of them the one that replaced it."""
     if not release or release == live:
         return [status.deployment]
-    history = agent.history()
+    history = remembered(agent)
     gone = undone(history)
     good = [entry["id"] for entry in history if changes(entry) and entry.get("verdict") in ENDED_WELL]
     replaced = [status.deployment] if status.deployment else []

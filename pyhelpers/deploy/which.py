@@ -12,6 +12,22 @@ from pyhelpers.hosts.status import Status, locked
 LAST = "last"  # in place of a deploy's id
 SWITCHES = frozenset({"deploy", "maintenance", "rollback"})  # verbs that may change which release is live
 ENDED_WELL = frozenset({"confirmed", "kept"})
+UNCHANGED = (
+    "unchanged"  # in the folder of a `maintenance` during which nothing was changed that a rollback could put back
+)
+_UNCHANGED = 'cd -- "$1" && for note in */"$2"; do [ ! -e "$note" ] || echo "${note%/*}"; done'
+
+
+def remembered(agent: Agent) -> list[dict[str, Any]]:
+    """Return the host's history without the times in maintenance that changed nothing: there is nothing of them to undo."""
+    idle = agent.ask(["sh", "-c", _UNCHANGED, "idle", f"{agent.base}/.belay/deploys", UNCHANGED])
+    unchanged = set(idle.text.split()) if idle.ok else set()
+    return [entry for entry in agent.history() if entry["id"] not in unchanged]
+
+
+def changed_nothing(agent: Agent, deployment: str) -> bool:
+    """Whether a deploy was a time in maintenance that changed nothing."""
+    return bool(deployment) and agent.ask(["test", "-e", f"{agent.folder(deployment)}/{UNCHANGED}"]).ok
 
 
 def chosen(deployment: str, agent: Agent, holder: Status, trace: Trace, *, own: bool, further: bool = False) -> Status:
@@ -30,13 +46,13 @@ def chosen(deployment: str, agent: Agent, holder: Status, trace: Trace, *, own: 
         return status
     mine = trace.mine
     if own and not (holder.holder and mine(holder.owner)):
-        began = [entry["id"] for entry in agent.history() if changes(entry) and mine(entry["owner"])]  # its last try
+        began = [entry["id"] for entry in remembered(agent) if changes(entry) and mine(entry["owner"])]  # its last try
         return agent.status(began[-1]) if began else Status()
     if holder.holder:
         if not holder.settled and not mine(holder.owner):
             raise locked(holder, agent.host.name)
         return holder
-    every = agent.history()
+    every = remembered(agent)
     history = [entry for entry in every if changes(entry)]
     if not further and history and history[-1].get("verdict") == "rolled-back":
         # The last one put itself back; going on to the one before it would undo what works.
@@ -61,21 +77,23 @@ def changes(entry: dict[str, Any]) -> bool:
 def deployed_since(history: list[dict[str, Any]], deployment: str) -> str:
     """Return the id of the last deploy that ended well after `deployment` and still stands, or nothing."""
     ids = [entry["id"] for entry in history]
-    after = history[ids.index(deployment) + 1 :] if deployment in ids else []
-    standing = [entry["id"] for entry in after if changes(entry) and entry.get("verdict") in ENDED_WELL]
-    gone = undone(history)
-    return next((name for name in reversed(standing) if name not in gone), "")
+    after = {entry["id"] for entry in history[ids.index(deployment) + 1 :]} if deployment in ids else set()
+    return next((name for name in reversed(standing(history)) if name in after), "")
 
 
 def way_back(history: list[dict[str, Any]]) -> list[str]:
     """Return the ids of the last two deploys that ended well and still stand: their backups are the way back."""
+    return standing(history)[-2:]
+
+
+def standing(history: list[dict[str, Any]]) -> list[str]:
+    """Return the ids of the deploys that ended well and weren't undone, the oldest first."""
     gone = undone(history)
-    standing = [
+    return [
         entry["id"]
         for entry in history
         if changes(entry) and entry.get("verdict") in ENDED_WELL and entry["id"] not in gone
     ]
-    return standing[-2:]
 
 
 def undone(history: list[dict[str, Any]]) -> set[str]:
@@ -109,7 +127,7 @@ def check_still_back(agent: Agent, status: Status, live: str) -> None:
     if status.status != "rolled-back" or status.owner.get("verb") != "maintenance":
         return
     before = release_before(agent, status.deployment).rpartition("/")[2]  # the user's own link may be any
-    history = agent.history()
+    history = remembered(agent)
     last = next((line["id"] for line in reversed(history) if line["owner"].get("verb") in SWITCHES), "")
     if before and live and live != before and last == status.deployment:
         raise NothingChanged(
