@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+LINE_SHOWN = 300  # characters of one line of a command's output in a message; an annotation is short
+
 
 class Exit(IntEnum):
     """The public exit codes of every verb."""
@@ -66,6 +68,12 @@ class CommandFailed(NothingChanged):
         """Take what was run (a caption, never a line with secrets), its exit status, and its output."""
         super().__init__(f"{command} ended with exit status {exit_code}", remedy=remedy, details=output)
         self.status = exit_code
+
+    @property
+    def told(self) -> str:
+        """The message with what the command said last: its own cause often stands a line above ours."""
+        lines = [line.strip()[:LINE_SHOWN] for line in self.details.splitlines() if line.strip()]
+        return f"{self.message}: {'; '.join(lines[-2:])}" if lines else self.message
 
 
 class RolledBack(BelayError):

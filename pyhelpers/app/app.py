@@ -223,7 +223,7 @@ class App:
         if not result.ok:
             raise NothingChanged(
                 f"the app's settings ({self.site.env_file}) can't be used: {result.error_text.strip()}",
-                remedy="Mend the line that is named there; Belay reads DB_ settings strictly and never guesses.",
+                remedy="Mend what is named there; Belay reads DB_ settings strictly and never guesses.",
             )
         facts = facts_in(result.text)
         return None if facts["engine"] == "none" else facts

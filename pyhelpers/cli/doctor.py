@@ -48,7 +48,7 @@ def doctor(session: Session, /, **values: Any) -> int:
     summary.append(f"## Belay: doctor\n\n{summary.table(['', 'what', 'found'], rows)}", session.runner)
     if failed:
         session.log.error(
-            f"{len(failed)} things would fail: {', '.join(finding.name for finding in failed)}.",
+            f"{len(failed)} thing{'' if len(failed) == 1 else 's'} would fail: {', '.join(finding.name for finding in failed)}.",
             title="Doctor",
             final=True,
         )

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from pyhelpers import __version__
-from pyhelpers.errors import BadInput, BelayError, Exit
+from pyhelpers.errors import BadInput, BelayError, CommandFailed, Exit
 from pyhelpers.runner.environment import Runner
 from pyhelpers.runner.log import Log
 from pyhelpers.runner.masks import scrub
@@ -108,8 +108,11 @@ def report(log: Log, error: BelayError) -> int:
     if error.details.strip():
         with log.group("What was printed"):
             log.output(error.details)
-    text = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
-    log.error(f"{text} {error.remedy}".strip(), title=error.title, final=True)
+    text, remedy = error.message, error.remedy
+    if isinstance(error, CommandFailed):
+        text, remedy = error.told, remedy or "Nothing was changed; mend that, and try again."
+    text = text if text.endswith((".", "!", "?")) else f"{text}."
+    log.error(f"{text} {remedy}".strip(), title=error.title, final=True)
     return error.exit_code
 
 

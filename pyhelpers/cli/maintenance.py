@@ -109,9 +109,13 @@ def maintenance(session: Session, /, word: str | None, **values: Any) -> int:
     # it is masked in the log, like everywhere.
     given = mode == "on" and changed and values["secret"]
     session.publish({"bypass-path": f"/{secret}" if given else ""}, known=Masks())
-    session.log.done(f"The app is {state.get('state', 'unknown')}{'' if changed else ' (unchanged)'}")
+    session.log.done(
+        f"The app is {state.get('state', 'unknown')}{'' if changed or mode == 'status' else ' (unchanged)'}"
+    )
     if deployment and mode == "on":
-        session.log.detail(f"deploy {deployment}: undone by the host unless a later step comes within the lease")
+        session.log.detail(
+            f"deploy {deployment}: `maintenance off` ends it; without a later step the host undoes it in {values['lease']} s"
+        )
     return Exit.DONE
 
 

@@ -15,7 +15,15 @@ from pyhelpers.errors import BadInput, BelayError, Exit, Held, Unknown
 from pyhelpers.hosts.connect import Connection
 from pyhelpers.hosts.status import Status, check_deployment_id
 
-NOTHING = "No deploy was ever begun here."
+NOTHING = "No deploy was ever begun here"
+MEANING = {
+    "confirmed": "it ended well",
+    "kept": "it ended well: the runner was lost after that, and the host completed it",
+    "open": "at work",
+    "precommit": "at work; all is healthy, and it stays",
+    "released": "given back by `unlock` as it was",
+}
+AFTER_A_REBOOT = {"cron": "cron"}  # who acts then; else the next contact does
 
 
 @click.command()
@@ -61,7 +69,7 @@ def _show(session: Session, connection: Connection, deployment: str, *, several:
         if several:
             session.log.step(agent.host.name)
         if not agent.installed():
-            session.log.done(NOTHING)
+            session.log.done(f"{NOTHING}: {agent.host.name} has no {agent.base}/.belay")
             return Status()
         agent.install()
         found = agent.status(deployment)
@@ -111,15 +119,16 @@ def tell(session: Session, /, found: Status, journal: list[dict[str, Any]]) -> N
         session.log.done(NOTHING)
         return
     owner = found.owner
-    session.log.step(f"Deploy {found.deployment}: {found.status}")
-    session.log.detail(
-        f"by {owner.get('actor') or 'someone'} since {owner.get('since', '?')} {owner.get('run-url', '')}".rstrip()
-    )
+    meaning = "it only looked" if found.only_looked and found.settled else MEANING.get(found.status, "")
+    session.log.step(f"Deploy {found.deployment}: {found.status}{f' ({meaning})' if meaning else ''}")
+    verb, who, since = owner.get("verb") or "begun", owner.get("actor") or "someone", owner.get("since", "?")
+    session.log.detail(f"{verb} by {who} since {since} {owner.get('run-url', '')}".rstrip())
     if found.reason:
         session.log.detail(f"reason: {found.reason}")
     if found.holder:
         session.log.detail(
-            f"phase {found.phase or '-'}, lease {found.lease_seconds} s, reaper {found.reaper}, reboot: {found.reboot}"
+            f"phase {found.phase or '-'}, lease {found.lease_seconds} s, reaper {found.reaper}, "
+            f"after a reboot acts: {AFTER_A_REBOOT.get(found.reboot, 'the next contact')}"
         )
     session.log.detail(
         f"next: {report.NEXT[report.result_of(found, journal)]}" if found.settled else "next: it goes on by itself."

@@ -222,7 +222,7 @@ probe() {
     fi
     printf '%s\n' "compression=$(compression)"
     if [ ! -e "$LIVE" ]; then
-        printf '%s\n' 'missing=yes' 'raw_bytes=0' "warning=$LIVE doesn't exist yet"
+        printf '%s\n' 'missing=yes' 'raw_bytes=0' "warning=$LIVE doesn't exist yet; Laravel wants an empty file there (touch), other apps may make it"
         return
     fi
     sqlite query "$LIVE" 'SELECT count(*) FROM sqlite_master' >/dev/null || fail "$LIVE can't be read as a SQLite database"

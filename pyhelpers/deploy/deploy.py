@@ -118,8 +118,9 @@ def _settle_what_was(agent: Agent) -> str:
     """Bring the agent to a host and let it settle what a dead runner left there; return what there is to tell."""
     agent.install()
     settled = agent.reap()
-    if settled.deployment and settled.settled and settled.status != "held":
-        return f"last deploy here: {settled.deployment}, {settled.status} {settled.reason}".rstrip()
+    if settled.deployment and settled.settled and settled.status != "held" and not settled.only_looked:
+        why = f": {settled.reason}" if settled.reason else ""
+        return f"last here: {settled.owner.get('verb') or 'deploy'} {settled.deployment}, {settled.status}{why}"
     return ""
 
 

@@ -19,7 +19,7 @@ from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.settings import Trace
 from pyhelpers.deploy.timeline import spans
 from pyhelpers.deploy.transaction import DryRun, Story, Transaction
-from pyhelpers.errors import BelayError
+from pyhelpers.errors import BelayError, CommandFailed
 from pyhelpers.hosts.agent import Agent
 
 HOST_FACTS = Path(__file__).with_name("doctor.sh")
@@ -59,7 +59,7 @@ def examine(
         agent.install()
         agent.reap()
     except BelayError as error:
-        return [*findings, Finding(name="reaper", level="failed", text=f"{error.message} {error.remedy}".strip())]
+        return [*findings, Finding(name="reaper", level="failed", text=_told(error))]
     owner: dict[str, object] = {"since": now(), **trace.as_owner("doctor")}
     try:
         with Transaction.begin(agent, deployment, owner, story=story, cancellation=cancellation, lease=60) as deploy:
@@ -71,8 +71,14 @@ def examine(
     except DryRun:
         pass
     except BelayError as error:
-        findings.append(Finding(name="reaper", level="failed", text=f"{error.message} {error.remedy}".strip()))
+        findings.append(Finding(name="reaper", level="failed", text=_told(error)))
     return findings
+
+
+def _told(error: BelayError) -> str:
+    """Return a failure and its remedy as sentences on one line."""
+    text = error.told if isinstance(error, CommandFailed) else error.message
+    return " ".join(f"{text.rstrip('.')}. {error.remedy}".split())
 
 
 def host_findings(facts: dict[str, str]) -> Iterator[Finding]:
@@ -155,14 +161,11 @@ def _app_findings(agent: Agent, path: str, deploy: Transaction, services: str, f
     try:
         database = open_database(app, deploy)
     except BelayError as error:
-        yield Finding(name="database", level="failed", text=f"{error.message} {error.remedy} {error.details}".strip())
+        yield Finding(name="database", level="failed", text=_told(error))
         return
     if database is None:
-        yield Finding(
-            name="database",
-            level="warning",
-            text=f"none is configured in {site.env_file}: nothing is backed up, and so no migration starts",
-        )
+        needed = live and site.kind == "laravel" and site.layout == "releases"
+        yield no_database(site.env_file, there=agent.ask(["test", "-e", site.env_file]).ok, needed=needed)
         return
     probe = database.probe()
     yield from database_findings(database, probe)
@@ -172,9 +175,19 @@ def _app_findings(agent: Agent, path: str, deploy: Transaction, services: str, f
         try:
             app.compare_database(site.live_folder, database.connection)
         except BelayError as error:
-            yield Finding(name="settings", level="failed", text=f"{error.message} {error.remedy}")
+            yield Finding(name="settings", level="failed", text=_told(error))
         else:
             yield Finding(name="settings", level="ok", text="the app connects where its settings say")
+
+
+def no_database(env_file: str, *, there: bool, needed: bool) -> Finding:
+    """Return what it means that no database is configured; a Laravel app in releases does not start without the file."""
+    if there:
+        text = f"none is configured in {env_file}: nothing is backed up, and so no migration starts"
+    else:
+        text = f"there is no {env_file}: put the app's settings there once, readable by its user only"
+        text += "" if needed else ". Laravel needs it; without it nothing is backed up, and so no migration starts"
+    return Finding(name="database", level="failed" if needed and not there else "warning", text=text)
 
 
 def _service_findings(app: App) -> Iterator[Finding]:

@@ -105,9 +105,9 @@ def _reached(deploy: Transaction, facts: dict[str, str], folder: str) -> Databas
     problem = database.reachable()
     if problem:
         raise NothingChanged(
-            f"the app's database ({engine.label} `{facts.get('database', '')}`) does not answer",
+            f"the app's database ({engine.label} `{facts.get('database', '')}`) does not answer: "
+            + "; ".join(problem.strip().splitlines()),
             remedy="Check the DB_ settings in the app's .env on the host, and that the engine's client is installed.",
-            details=problem,
         )
     deploy.story.detail(f"database: {engine.label} {facts.get('database', '')}")
     return database

@@ -52,8 +52,8 @@ class Loss:
         """Return it in words."""
         if not self.rows:
             return "discard no row that can be counted"
-        back = f" and bring back {self.removed} that were removed" if self.removed else ""
-        return f"discard {self.written} rows that were written since{back}"
+        back = f" and bring back {self.removed} that {were(self.removed)} removed" if self.removed else ""
+        return f"discard {rows(self.written)} that {were(self.written)} written since{back}"
 
     @property
     def unknown(self) -> str:
@@ -75,6 +75,16 @@ class Loss:
         ]
         latest = sorted(self.newest.items(), key=lambda pair: pair[1], reverse=True)[:NEWEST_SHOWN]
         return lines + ([f"last written: {', '.join(f'{table} {time}' for table, time in latest)}"] if latest else [])
+
+
+def rows(count: int) -> str:
+    """Return `1 row`, `2 rows`."""
+    return f"{count} row{'' if count == 1 else 's'}"
+
+
+def were(count: int) -> str:
+    """Return the verb that fits."""
+    return "was" if count == 1 else "were"
 
 
 class Story(Protocol):

@@ -251,7 +251,7 @@ def let_go(deploy: Transaction, *, twins: str, standing: Sequence[str]) -> None:
     Of `standing`, the deploys of the way back, what the host noted stays however many came after them.
     """
     line = deploy.agent.scripts.call("tidy.sh", str(ATTIC_DAYS), str(KEEP_DEPLOYS), twins, *standing)
-    deploy.run("tidy", "Let go of what its time is over", command=line)
+    deploy.run("tidy", "Let go of what was kept long enough", command=line)
 
 
 def _ask(work: Work, health: Health, *, secret: str, name: str) -> None:

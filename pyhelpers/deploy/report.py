@@ -24,10 +24,10 @@ HEADLINES = {
 NEXT = {
     "": "Nothing to do.",
     "deployed": "Nothing to do.",
-    "rolled-back": "Mend the cause in the log above and deploy again; the app serves the release before.",
+    "rolled-back": "Mend the cause, which that run's log shows, and run it again; the app is as it was before.",
     "held": "Read the reason, then decide: `rollback --database always` restores the backup and puts the rest back, "
     "`rollback --database never` puts back the rest alone, `unlock` leaves everything as it is.",
-    "failed": "Mend the cause in the log above and deploy again.",
+    "failed": "Mend the cause, which that run's log shows, and run it again.",
     "unknown": "The host's reaper is in charge. Run `status` when the host can be reached.",
 }
 
@@ -66,7 +66,7 @@ class Teller(Protocol):
 
 def result_of(status: Status, journal: Sequence[dict[str, Any]]) -> str:
     """Return the action's `result` for what the host says of a deploy; empty for one that only looked."""
-    if status.owner.get("dry-run"):
+    if status.only_looked:
         return ""
     if status.status in {"confirmed", "kept", "precommit", "finishing"}:
         return "deployed"
@@ -158,7 +158,7 @@ def summary(status: Status, journal: Sequence[dict[str, Any]], host: str) -> str
         f"## Belay: {HEADLINES[result]}\n",
         table(["", ""], facts),
         f"\n**What to do next.** {NEXT[result]}\n",
-        gantt("The deploy, on the host's own clock", _sections(ran)),
+        gantt("The deploy by the clock of the host", _sections(ran)),
     ]
     return "\n".join(parts)
 
@@ -181,7 +181,7 @@ def fleet_summary(ends: Sequence[End]) -> str:
         "",
         table(["Host", "Result", "Reason"], shown),
         f"\n**What to do next.** {NEXT[result]}\n",
-        gantt("The deploy on the leader, on its own clock", _sections(ran)),
+        gantt("The deploy by the clock of the leader", _sections(ran)),
     ]
     return "\n".join(parts)
 

@@ -213,7 +213,13 @@ class Transaction:
         if isinstance(error, DryRun):
             self.story.step("Dry run: nothing was changed")
         else:
-            self.story.step("Something failed: the host puts everything back")
+            # A refusal has nothing to put back; whoever reads this at night must not think that it had.
+            happened = (
+                "Something failed: the host puts everything back"
+                if self.visible
+                else "It ends here: nothing was changed"
+            )
+            self.story.step(happened)
             self.story.detail(cause)
         try:
             if not isinstance(error, Fenced):

@@ -222,7 +222,10 @@ class Agent:
         if code == FENCED and self.status(deployment).status == "released":
             return  # the answer to a first call was lost
         if code != 0:
-            raise NothingChanged(error.strip(), remedy="Only a deploy on hold is unlocked; `--force` takes any.")
+            raise NothingChanged(
+                error.strip(),
+                remedy="Only a deploy on hold is unlocked; `--force` takes any: its steps are stopped, and nothing is undone.",
+            )
 
     def status(self, deployment: str = "") -> Status:
         """Return what the host knows of a deploy (default: of the holder, else of the last one)."""

@@ -115,6 +115,7 @@ trusted() {
 
 enter() {
     exec 9>>"$state/lock"
+    command -v flock >/dev/null || die 70 "flock is not installed (Debian: util-linux)"
     flock -w 30 9 || die 70 "the lock file $state/lock was busy for 30 s"
 }
 leave() { exec 9>&-; }

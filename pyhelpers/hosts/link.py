@@ -7,6 +7,7 @@ trusts any host key and reads the configuration files of whoever runs it.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 import time
@@ -274,5 +275,5 @@ def _unreachable(hop: Hop, error: Exception) -> HostUnreachable:
 
 
 def _reason(error: Exception) -> str:
-    """Return an error's text; a few of paramiko's have none."""
-    return str(error) or type(error).__name__
+    """Return an error's text without the system's number; a few of paramiko's have none."""
+    return re.sub(r"^\[Errno [^]]*\] ", "", str(error)) or type(error).__name__

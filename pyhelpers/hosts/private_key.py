@@ -10,7 +10,7 @@ import paramiko
 
 from pyhelpers.errors import BadInput
 
-HOW_TO_STORE_IT = "Store the whole file as the secret, line breaks included: `gh secret set SSH_KEY < path/to/key` (the file without .pub)."
+HOW_TO_STORE_IT = "Store the whole file as the secret, line breaks included: `gh secret set DEPLOY_SSH_KEY --env production < path/to/key` (the file without .pub)."
 HOW_TO_MAKE_ONE = "Make a key for deploys alone: `ssh-keygen -t ed25519 -N '' -f deploy-key`."
 _KINDS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 _PUBLIC = ("ssh-", "ecdsa-", "sk-", "---- BEGIN SSH2 PUBLIC", "-----BEGIN PUBLIC", "-----BEGIN RSA PUBLIC")

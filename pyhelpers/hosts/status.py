@@ -47,6 +47,11 @@ class Status:
         return self.status not in {"open", "precommit", "aborting", "finishing"}
 
     @property
+    def only_looked(self) -> bool:
+        """Whether it was a dry run of a deploy, or the work of `doctor`: its end says nothing about the app."""
+        return bool(self.owner.get("dry-run")) or self.owner.get("verb") == "doctor"
+
+    @property
     def over(self) -> bool:
         """Whether its lease does not protect it: it ran out, or the end has begun."""
         return self.status not in {"open", "precommit"} or self.lease_seconds <= 0
@@ -199,6 +204,11 @@ def locked(holder: Status, host: str) -> Locked:
             remedy="Settle that deploy first: `rollback` tries the undo again, `unlock` gives the host back as it is.",
         )
     run = f", {owner['run-url']}" if owner.get("run-url") else ""
+    if owner.get("verb") == "maintenance" and holder.status == "open":
+        return Locked(
+            f"{words} (maintenance){run}",
+            remedy="`maintenance off` lets visitors in and ends it; else the host undoes it when its lease runs out.",
+        )
     return Locked(
         f"{words} ({holder.phase or holder.status}){run}",
         remedy="Wait for it to end; a deploy whose runner died is settled by the host when its lease runs out.",

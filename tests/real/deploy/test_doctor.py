@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pyhelpers.databases.engine import facts_in
-from pyhelpers.deploy.doctor import host_findings, mount_findings
+from pyhelpers.deploy.doctor import host_findings, mount_findings, no_database
 from tests.chaos import snapshot
 from tests.lab.private_mounts import private_mounts
 from tests.lab.site import ROOT, Site
@@ -113,3 +113,15 @@ def test_before_the_first_deploy_it_looks_where_the_readme_had_the_settings_put(
     assert f"SQLite `{base}/shared/app.sqlite`" in told.text
     (base / "index.php").touch()
     assert f"none is configured in {base}/.env" in site.run("doctor", path=str(base)).text
+
+
+@pytest.mark.parametrize(
+    ("there", "needed", "level"), [(True, True, "warning"), (False, True, "failed"), (False, False, "warning")]
+)
+def test_settings_that_are_not_there_are_not_taken_for_settings_without_a_database(
+    *, there: bool, needed: bool, level: str
+) -> None:
+    """P1: a Laravel release is refused without them, so that "a deploy can be made" would be a lie."""
+    found = no_database("/srv/app/shared/.env", there=there, needed=needed)
+    assert found.level == level
+    assert ("there is no /srv/app/shared/.env" in found.text) is not there

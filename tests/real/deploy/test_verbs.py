@@ -19,6 +19,9 @@ def test_doctor_finds_nothing_wrong_and_changes_nothing(site: Site) -> None:
     for name in ("tools", "rights", "disk", "reaper", "reboot", "app", "database"):
         assert f" {name} " in run.text
     assert snapshot.facts(site) == before
+    told = site.run("status")
+    assert "(it only looked)" in told.text, "its end is no verdict on the app"
+    assert "next: Nothing to do." in told.text
 
 
 def test_doctor_names_what_a_deploy_would_stumble_over(site: Site) -> None:

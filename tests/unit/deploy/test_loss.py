@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyhelpers.deploy.loss import accepted, loss_since
+from pyhelpers.deploy.loss import accepted, loss_since, rows, were
 from pyhelpers.errors import NothingChanged
 
 tables = st.dictionaries(st.sampled_from(["users", "orders", "new\\table", "übergang"]), st.integers(0, 10**12))
@@ -39,7 +39,7 @@ def test_no_row_more_than_accepted_is_thrown_away(then: dict[str, int], now: dic
 def test_what_comes_back_is_no_loss_and_has_to_be_accepted_all_the_same() -> None:
     loss = loss_since({"users": 5, "orders": 2}, {"users": 0, "orders": 3})
     assert (loss.written, loss.removed, loss.rows) == (1, 5, 6)
-    assert str(loss) == "discard 1 rows that were written since and bring back 5 that were removed"
+    assert str(loss) == "discard 1 row that was written since and bring back 5 that were removed"
 
 
 def test_the_tables_that_were_written_last_are_named_the_newest_first() -> None:
@@ -79,3 +79,7 @@ def test_the_keys_never_make_a_loss_smaller(then: dict[str, int], now: dict[str,
     assert loss.rows >= loss_since(then, now).rows
     assert loss.written >= sum(known.values())
     assert loss.removed >= 0
+
+
+def test_one_row_is_one_row() -> None:
+    assert [f"{rows(count)} {were(count)}" for count in (0, 1, 2)] == ["0 rows were", "1 row was", "2 rows were"]
