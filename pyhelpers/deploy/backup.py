@@ -17,7 +17,7 @@ from pyhelpers.deploy.piecewise import back_up as back_up_in
 from pyhelpers.deploy.piecewise import check_not_ended, find_site, join, open_transaction
 from pyhelpers.deploy.settings import Trace
 from pyhelpers.deploy.transaction import Story, Transaction
-from pyhelpers.deploy.which import way_back
+from pyhelpers.deploy.which import remembered, way_back
 from pyhelpers.errors import BadInput, CommandFailed, NothingChanged
 from pyhelpers.hosts.agent import Agent
 
@@ -107,5 +107,5 @@ def _make(wanted: Wanted, deploy: Transaction) -> Made:
         way_back=not others,
     )
     # This one isn't in the history yet.
-    prune(deploy, catalogue, wanted.keep, deployments=[*way_back(agent.history()), deploy.deployment])
+    prune(deploy, catalogue, wanted.keep, deployments=[*way_back(remembered(agent)), deploy.deployment])
     return Made(backup=backup, pending=pending)

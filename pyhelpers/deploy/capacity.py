@@ -41,16 +41,16 @@ def need_of(data_bytes: int, backups: Sequence[Manifest]) -> Need:
 def room(need: Need, free: int, *, together: bool) -> tuple[bool, str]:
     """Return whether `free` bytes on the host are enough, and a sentence. `together`: the server's data is on that disk too."""
     wanted = need.host + (need.server if together else 0)
-    text = f"a backup takes {_size(need.dump)} here, a restore {_size(need.shadow)} " + (
+    text = f"a backup needs {size(need.dump)} here, a restore {size(need.shadow)} " + (
         "more beside it" if together else "on the database server's own disk, which can't be seen from here"
     )
-    return free >= wanted, f"{text}; {free / GIB:.1f} GiB are free"
+    return free >= wanted, f"{text}; {size(free)} are free"
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
     """Return bytes as people read them; below 1 MiB nobody plans with them."""
     mib = count / (1 << 20)
-    return f"about {count / GIB:.1f} GiB" if count >= GIB else f"about {mib:.0f} MiB" if mib >= 1 else "less than 1 MiB"
+    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{mib:.0f} MiB" if mib >= 1 else "less than 1 MiB"
 
 
 def estimates(backups: Sequence[Manifest], restores: Sequence[float]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pyhelpers.backups.catalogue import Catalogue
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.databases.engine import Database, facts_in, number_in
 from pyhelpers.deploy.cancellation import Cancellation
-from pyhelpers.deploy.capacity import estimates, need_of, room
+from pyhelpers.deploy.capacity import estimates, need_of, room, size
 from pyhelpers.deploy.find_database import LOCAL, open_database
 from pyhelpers.deploy.piecewise import find_site
 from pyhelpers.deploy.settings import Trace
@@ -98,7 +98,7 @@ def host_findings(facts: dict[str, str]) -> Iterator[Finding]:
     yield Finding(
         name="disk",
         level="ok" if free > LOW_DISK_KIB else "warning",
-        text=f"{free / 1048576:.1f} GiB free ({facts.get('filesystem')})",
+        text=f"{size(free * 1024)} free ({facts.get('filesystem')})",
     )
     zstd = facts.get("compression") == "zstd"
     yield Finding(

@@ -15,7 +15,7 @@ from pyhelpers.app.app import App
 from pyhelpers.backups.retention import prune
 from pyhelpers.databases.engine import facts_in
 from pyhelpers.deploy.transaction import Transaction
-from pyhelpers.deploy.which import way_back
+from pyhelpers.deploy.which import remembered, way_back
 from pyhelpers.deploy.work import Work
 from pyhelpers.errors import BelayError, CommandFailed, NothingChanged
 from pyhelpers.watch.health import Health, probe
@@ -29,7 +29,8 @@ KEEP_DEPLOYS = 50  # folders of deploys on the host, a few KiB each
 QUIET_SECONDS = 10  # how long requests that began before maintenance get to end
 STALE_SECONDS = 20  # how long workers get to end the job that they are at
 MIGRATE = "migrate"  # its name is known to rollback.sh
-LOOK = "The old release serves again; look at the app's own log of the time above."
+LOOK = "The old release serves again; look at the app's own log of that time. Is all well there, is `health-url` right?"
+ASKED = {"inside": "behind the maintenance page", "public": "as a visitor"}  # how the health check's names read
 
 
 class Unhealthy(NothingChanged):
@@ -238,7 +239,7 @@ def tidy(work: Work) -> None:
         if app.site.layout == "releases":
             deploy.run("prune", "Let go of old releases", command=app.prune_line(settings.keep_releases))
         # This one isn't in the history yet.
-        standing = [*way_back(deploy.agent.history())[-1:], deploy.deployment]
+        standing = [*way_back(remembered(deploy.agent))[-1:], deploy.deployment]
         let_go(deploy, twins="all", standing=standing)
         prune(deploy, work.catalogue, settings.keep_backups, deployments=standing)
     except CommandFailed as error:
@@ -263,7 +264,7 @@ def _ask(work: Work, health: Health, *, secret: str, name: str) -> None:
     if not answer.healthy:
         where = f" on {answer.host}" if answer.host else ""
         raise Unhealthy(
-            f"the new release is not healthy{where} ({name}): {answer.reason}",
+            f"the new release is not healthy{where} ({health.url}, {ASKED.get(name, name)}): {answer.reason}",
             remedy=_direct(health) if answer.host and not answer.status else LOOK,
         )
     if not answer.release:

@@ -153,7 +153,8 @@ def _reason(error: Exception) -> str:
             break
         cause = inner
     text = str(cause.args[-1] if cause.args else cause) or type(cause).__name__
-    return text.strip("()' ")[:200]
+    text = re.sub(r"^\[SSL: \w+\] | \(_ssl\.c:\d+\)?$", "", text.strip("()' "))  # where in Python's source helps nobody
+    return text[:200]
 
 
 def check(

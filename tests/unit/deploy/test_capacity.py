@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from pyhelpers.backups.manifest import Manifest
-from pyhelpers.deploy.capacity import GIB, estimates, need_of, room
+from pyhelpers.deploy.capacity import GIB, estimates, need_of, room, size
 
 BACKUP = Manifest(
     name="20260101T000000Z-0000000000000001.mariadb.sql.zst",
@@ -47,3 +49,12 @@ def test_times_are_told_where_they_were_measured_and_said_to_be_unknown_elsewher
         "the last restore took 3.2 s",
     ]
     assert all("never measured" in text for text in estimates([], []))
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(0, "less than 1 MiB"), (14 << 20, "14 MiB"), (GIB, "1.0 GiB"), (63 * GIB + GIB // 2, "63.5 GiB")],
+)
+def test_room_is_told_in_a_unit_that_shows_it(count: int, told: str) -> None:
+    """A disk that is nearly full has no "0.0 GiB" free."""
+    assert size(count) == told

@@ -206,3 +206,9 @@ def test_a_name_that_can_be_nobodys_is_an_answer_like_any_other(host: str) -> No
     url = f"https://{host}/up"
     assert not check(url, Expectation()).healthy
     assert days_left(url, timeout=1) is None
+
+
+def test_a_certificate_that_nobody_signed_is_told_without_pythons_own_places(tmp_path: Path) -> None:
+    with running_tls_page(tmp_path, days=1) as page, pytest.raises(Unanswered, match=r"certificate$") as told:
+        fetch(page.url, connect_timeout=30, timeout=30)
+    assert str(told.value).startswith("certificate verify failed")
