@@ -112,7 +112,7 @@ def test_before_the_first_deploy_it_looks_where_the_readme_had_the_settings_put(
     assert "nothing is live yet, layout releases" in told.text
     assert f"SQLite `{base}/shared/app.sqlite`" in told.text
     (base / "index.php").touch()
-    assert f"none is configured in {base}/.env" in site.run("doctor", path=str(base)).text
+    assert f"there is no {base}/.env" in site.run("doctor", path=str(base)).text
 
 
 @pytest.mark.parametrize(
