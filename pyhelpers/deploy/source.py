@@ -13,7 +13,7 @@ from pyhelpers.backups.create import TOPS
 from pyhelpers.backups.manifest import Manifest
 from pyhelpers.databases.engine import Database, engine_named
 from pyhelpers.deploy.go_back import Note, Restored, Source, name_of
-from pyhelpers.deploy.loss import accepted, measure, tell
+from pyhelpers.deploy.loss import accepted, measure, rows, tell, were
 from pyhelpers.deploy.transaction import Story
 from pyhelpers.deploy.which import ENDED_WELL, changes, release_before, remembered, undone
 from pyhelpers.errors import BadInput, NothingChanged
@@ -162,7 +162,7 @@ def decide(
     if backup is None:
         differs = f"{source.name} is another state of the database"
     raise NothingChanged(
-        f"{differs}, and {loss.rows} rows were written or removed since",
+        f"{differs}, and {rows(loss.rows)} {were(loss.rows)} written or removed since",
         remedy=f"Choose: `database: always` with `accept-loss: {loss.rows}` restores it; `never` goes back with the code alone.",
     )
 
