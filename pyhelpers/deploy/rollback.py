@@ -253,7 +253,7 @@ def target(wanted: Wanted, agent: Agent, status: Status, app: App, live: str) ->
     releases = app.releases()
     good = [release.name for release in releases if release.state == "good"]
     if wanted.release:
-        if wanted.release not in good:
+        if wanted.release not in {*good, live}:
             there = ", ".join(good) or "none"
             raise BadInput("release", f"there is no good release `{wanted.release}`", remedy=f"There are: {there}.")
         return wanted.release
