@@ -157,10 +157,15 @@ def audit_packages(
     before: Callable[[str], str | None],
     after: Callable[[str], str | None],
 ) -> Iterator[Bypass]:
-    """Give the complaints about a project's packages, from composer.json and composer.lock on both sides."""
-    for file, audit in (("composer.lock", audit_lock), ("composer.json", audit_manifest)):
-        place = f"{name}/{file}".lstrip("/")
-        yield from audit(before(place), after(place), place=place)
+    """Give the complaints about a project's packages, from composer.json and composer.lock on both sides.
+
+    PHPStan may come from a folder above the project's, as in a monorepo with one vendor/ for all.
+    """
+    words = name.split("/") if name else []
+    for folder in ("/".join(words[:count]) for count in range(len(words), -1, -1)):
+        for file, audit in (("composer.lock", audit_lock), ("composer.json", audit_manifest)):
+            place = f"{folder}/{file}".lstrip("/")
+            yield from audit(before(place), after(place), place=place)
 
 
 def audit_program(tree: Tree, name: str, settings: Settings, diff: Diff, seen: Seen) -> Iterator[Bypass]:

@@ -192,6 +192,13 @@ def fork_of_phpstan(app: PhpRepository) -> None:
     app.write("composer.lock", lock(url="https://github.com/someone/phpstan.git"))
 
 
+def dist_from_elsewhere(app: PhpRepository) -> None:
+    """Composer takes `dist` before `source`."""
+    document = json.loads(lock())
+    document["packages-dev"][0]["dist"] = {"type": "zip", "url": "https://example.net/zipball/abc", "reference": "abc"}
+    app.write("composer.lock", json.dumps(document))
+
+
 def other_contents(app: PhpRepository) -> None:
     app.write("composer.lock", lock(reference="def"))
 
@@ -272,6 +279,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "12 formatter replaced, in short": (anonymous_formatter, "formatter-replaced"),
     "13 configuration shadowed": (shadowed, "configuration-shadowed"),
     "13 PHPStan from elsewhere": (fork_of_phpstan, "phpstan-replaced"),
+    "13 PHPStan's archive from elsewhere": (dist_from_elsewhere, "phpstan-replaced"),
     "13 PHPStan with other contents": (other_contents, "phpstan-replaced"),
     "13 an older PHPStan": (older_phpstan, "phpstan-downgraded"),
     "13 an extension removed": (extension_removed, "extension-dropped"),
@@ -313,6 +321,19 @@ def test_a_grown_php_baseline_is_refused(tmp_path: Path) -> None:
     ended = app.gate()
     assert ended.refused == {"baseline-grew"}, ended.log
     assert "8 ×" in ended.log
+
+
+def test_phpstan_from_the_folder_above_can_not_be_swapped_unseen(tmp_path: Path) -> None:
+    """P7: a monorepo whose projects share one vendor/, and so one composer.lock."""
+    app = make_repository(tmp_path, baseline="")
+    app.configure(folder="packages/cart")
+    app.write("packages/cart/src/Cart.php", "<?php\n")
+    app.write("composer.lock", lock())
+    app.commit("lock")
+    app.git("branch", "-f", "main")
+    fork_of_phpstan(app)
+    ended = app.gate("--working-directory", "packages/cart", "--phpstan", "../../vendor/bin/phpstan")
+    assert ended.refused == {"phpstan-replaced"}, ended.log
 
 
 def test_a_dropped_include_of_a_package_is_refused(tmp_path: Path) -> None:

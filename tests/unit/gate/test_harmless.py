@@ -200,6 +200,18 @@ def tool_updated(app: PhpRepository) -> None:
     app.write("composer.lock", json.dumps(document))
 
 
+def phpstan_updated_without_its_source(app: PhpRepository) -> None:
+    """Packagist gives some packages as archives alone."""
+    document = json.loads(json.dumps(LOCK))
+    url = "https://api.github.com/repos/phpstan/phpstan/zipball/bbb"
+    document["packages-dev"][0] = {
+        "name": "phpstan/phpstan",
+        "version": "2.1.1",
+        "dist": {"type": "zip", "url": url, "reference": "bbb"},
+    }
+    app.write("composer.lock", json.dumps(document))
+
+
 def extension_added(app: PhpRepository) -> None:
     document = json.loads(json.dumps(LOCK))
     document["packages-dev"].append({"name": "larastan/larastan", "version": "3.0", "type": "phpstan-extension"})
@@ -253,6 +265,7 @@ HARMLESS: tuple[Change, ...] = (
     dist_renamed,
     configuration_split,
     tool_updated,
+    phpstan_updated_without_its_source,
     extension_added,
     stricter_gate,
     comment_about_ignoring,
