@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.php_repository import BASELINE, SAMPLE, PhpRepository, make_repository
+from tests.unit.gate.test_gate import event, on_github
 
 Change = Callable[[PhpRepository], None]
 ENTRY = """
@@ -334,6 +335,40 @@ def test_phpstan_from_the_folder_above_can_not_be_swapped_unseen(tmp_path: Path)
     fork_of_phpstan(app)
     ended = app.gate("--working-directory", "packages/cart", "--phpstan", "../../vendor/bin/phpstan")
     assert ended.refused == {"phpstan-replaced"}, ended.log
+
+
+def test_settings_in_another_file_can_not_get_softer_unseen(tmp_path: Path) -> None:
+    """P7: BELAY_CONFIG names the file that counts."""
+    app = make_repository(tmp_path)
+    app.write("ci/gate.toml", 'suppressions = "allow"\n')
+    line_ignored(app)
+    ended = app.gate(runner=on_github(tmp_path, config=app.root / "ci" / "gate.toml"))
+    assert ended.refused == {"gate-settings-changed"}, ended.log
+    assert ended.report["bypasses"][-1]["place"] == "ci/gate.toml"
+
+
+def test_settings_can_not_become_a_link_to_softer_ones(tmp_path: Path) -> None:
+    """P7: what the link leads to was there before, and decided nothing."""
+    app = make_repository(tmp_path)
+    app.write("docs/soft.toml", 'suppressions = "allow"\n')
+    app.write("belay.toml", "")
+    app.commit("settings")
+    app.git("branch", "-f", "main")
+    (app.root / "belay.toml").unlink()
+    (app.root / "belay.toml").symlink_to("docs/soft.toml")
+    line_ignored(app)
+    assert app.gate().refused == {"gate-settings-changed"}
+
+
+def test_a_pushed_branch_can_not_name_its_own_base_unseen(tmp_path: Path) -> None:
+    """P7: compared with itself, nothing would be new; the default branch's settings count."""
+    app = make_repository(tmp_path)
+    app.git("update-ref", "refs/remotes/origin/main", "main")
+    app.write("belay.toml", 'base-ref = "HEAD"\n')
+    line_ignored(app)
+    payload = event(tmp_path, {"before": "0" * 40, "repository": {"default_branch": "main"}})
+    runner = on_github(tmp_path, event_name="push", event_path=payload, ref="refs/heads/change")
+    assert app.gate(runner=runner).refused == {"gate-settings-changed"}
 
 
 def test_a_dropped_include_of_a_package_is_refused(tmp_path: Path) -> None:
