@@ -60,8 +60,9 @@ def _spans(source: str, opening: re.Pattern[str]) -> list[tuple[int, int]]:
 
 
 def _code(source: str, at: int, found: list[tuple[int, int]], *, inside: int) -> int:
-    """Put the comments of the code from `at` on into `found` and return where it ends: at `?>`, or, `inside` a text, at
-    the bracket that closes it.
+    """Put the comments of the code from `at` on into `found` and return where it ends.
+
+    It ends at `?>` or, in code that stands `inside` so many texts, at the bracket that closes it.
     """
     open_braces = 1
     while match := _THING.search(source, at):
@@ -95,7 +96,9 @@ def _end_of_text(source: str, match: re.Match[str], found: list[tuple[int, int]]
         end = _SINGLE_ENDS.match(source, at)
         return end.end() if end else len(source)
     label = match["heredoc"]
-    ending = rf"(?:(?<=\n)|(?<=\r))[ \t]*{re.escape(label)}(?![A-Za-z0-9_\x80-\U0010ffff])" if label else re.escape(match[0])
+    ending = (
+        rf"(?:(?<=\n)|(?<=\r))[ \t]*{re.escape(label)}(?![A-Za-z0-9_\x80-\U0010ffff])" if label else re.escape(match[0])
+    )
     plain = match["quote"] == "'" or inside >= _DEEPEST
     stop = re.compile(ending if label and plain else rf"{ending}|{_INTERPOLATED}", re.DOTALL)
     while step := stop.search(source, at):

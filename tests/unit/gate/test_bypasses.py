@@ -6,6 +6,7 @@ In each of them PHPStan itself is green: the recording that is replayed has no e
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -397,6 +398,40 @@ def test_phpstan_in_the_repository_can_not_be_swapped_unseen(tmp_path: Path) -> 
     program.unlink()
     program.symlink_to(app.root / "vendor" / "bin" / "phpstan")
     assert "phpstan-replaced" in app.gate("--phpstan", "tools/phpstan").refused
+
+
+def test_a_folder_in_the_place_of_vendor_is_seen(php_repository: PhpRepository) -> None:
+    """P7: `vendor` itself is a link into the repository."""
+    app = php_repository
+    target = (app.root / "vendor" / "bin" / "phpstan").readlink()
+    shutil.rmtree(app.root / "vendor")
+    (app.root / "tools" / "bin").mkdir(parents=True)
+    (app.root / "tools" / "bin" / "phpstan").symlink_to(target)
+    (app.root / "vendor").symlink_to("tools")
+    assert "phpstan-replaced" in app.gate().refused
+
+
+@pytest.mark.parametrize("file", ["vendor/phpstan/phpstan/phpstan.phar", "vendor/composer/installed.json"])
+def test_packages_put_beside_the_installed_ones_are_seen(file: str, php_repository: PhpRepository) -> None:
+    """P7: Composer takes what `installed.json` names for installed, and leaves it as it is."""
+    php_repository.write(file, "{}")
+    php_repository.git("add", "-f", file)
+    php_repository.commit()
+    assert php_repository.gate().refused == {"phpstan-replaced"}
+
+
+def test_committed_packages_may_be_updated(tmp_path: Path) -> None:
+    """No false alarm where vendor/ is in git, and was: composer.lock says what they are."""
+    app = make_repository(tmp_path)
+    for text in ("old", "new"):
+        app.git("branch", "-f", "main")
+        for file in ("vendor/phpstan/phpstan/phpstan.phar", "vendor/composer/installed.json"):
+            app.write(file, text)
+            app.git("add", "-f", file)
+        app.commit()
+    ended = app.gate()
+    assert ended.code == 0, ended.log
+    assert "packages-changed" in ended.reported
 
 
 @pytest.mark.parametrize(

@@ -135,9 +135,7 @@ def test_the_changes_attributes_do_not_say_how_the_base_is_written(app: PhpRepos
     assert (tmp_path / "base" / "phpstan.neon").read_bytes() == text.encode()
 
 
-def test_what_git_starts_sees_no_secret(
-    app: PhpRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_git_starts_sees_no_secret(app: PhpRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """P6: PHPStan runs code of the pull request, which may give git a filter to run."""
     for name in ("GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "DATABASE_URL"):
         monkeypatch.setenv(name, "hunter2")

@@ -272,5 +272,9 @@ def test_a_flood_in_a_files_name_is_a_name() -> None:
     """As above."""
     name = "/app/a" + " (in context of class A" * 200_000
     message = {"message": "m", "line": 1, "ignorable": True}
-    document = {"totals": {"errors": 0, "file_errors": 1}, "files": {name: {"errors": 1, "messages": [message]}}, "errors": []}
+    document = {
+        "totals": {"errors": 0, "file_errors": 1},
+        "files": {name: {"errors": 1, "messages": [message]}},
+        "errors": [],
+    }
     assert read_answer(Completed(exit_code=1, stdout=json.dumps(document), stderr="")).findings[0].path == name

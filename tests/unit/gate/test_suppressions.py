@@ -39,7 +39,7 @@ from pyhelpers.gate.suppressions import EVERYTHING, Suppression, added, ignores_
         ("f(); // @phpstan-ignorea.b", ["a.b"]),
         ("/* @phpstan-ignore a.b,\n c.d (why) */\nf();", ["a.b", "c.d"]),
         ("/**\n * @phpstan-ignore a.b\n *   c.d\n * Some prose.\n */\nf();", ["a.b", "c.d"]),
-        ("$x = \"{$a[\"'\"]}\"; f(); // @phpstan-ignore a.b\n$y = '';", ["a.b"]),
+        ('$x = "{$a["\'"]}"; f(); // @phpstan-ignore a.b\n$y = \'\';', ["a.b"]),
         ('$x = "{$a[/* @phpstan-ignore a.b */ 1]}";', ["a.b"]),
         ('$x = "${a["/* @phpstan-ignore a.b */"]}"; f(); // @phpstan-ignore c.d', ["c.d"]),
         ("$x = <<<X\n{$a['\nX']}\nX;\nf(); // @phpstan-ignore a.b", ["a.b"]),
