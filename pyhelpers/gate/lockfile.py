@@ -48,6 +48,10 @@ def audit_manifest(base: str | None, head: str | None, *, place: str) -> Iterato
             yield _refuse("extension-dropped", place, f"{name} is no longer required.")
         elif after[name] != constraint:
             yield _report("phpstan-required", place, f"{name} was required as {constraint} and is as {after[name]}.")
+    for key in ("scripts", "config", "extra"):
+        if _document(head).get(key) != _document(base).get(key) and base is not None:
+            what = f"`{key}` of composer.json differs, and may say what is run or patched when packages are installed."
+            yield _report("packages-changed", place, what)
     if _document(head).get("repositories") != _document(base).get("repositories"):
         yield _report("packages-from-elsewhere", place, "composer.json takes packages from other repositories.")
 

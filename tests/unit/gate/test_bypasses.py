@@ -465,6 +465,50 @@ def test_what_only_asserts_or_widens_types_is_told_and_passes(php_repository: Ph
     assert {"type-asserted", "type-widened"} <= ended.reported
 
 
+@pytest.mark.parametrize("kind", ["bootstrapFiles", "stubFiles"])
+def test_a_file_that_phpstan_loads_is_told_of_when_it_changes(kind: str, php_repository: PhpRepository) -> None:
+    """Row 11: its name is the same."""
+    app = php_repository
+    app.write("load.php", "<?php\n")
+    app.configure(includes=["baseline.neon"], **{kind: [str(app.root / "load.php")]})
+    app.commit()
+    app.git("branch", "-f", "main")
+    assert "parameter-widened" not in app.gate().reported
+    app.write("load.php", "<?php exit(0);\n")
+    assert "parameter-widened" in app.gate().reported
+
+
+def test_what_is_run_when_packages_are_installed_is_told(php_repository: PhpRepository) -> None:
+    php_repository.write("composer.json", "{}")
+    php_repository.commit()
+    php_repository.git("branch", "-f", "main")
+    php_repository.write("composer.json", json.dumps({"scripts": {"post-install-cmd": "cp fake vendor/bin/phpstan"}}))
+    assert "packages-changed" in php_repository.gate().reported
+
+
+def test_an_extension_of_the_container_is_told(php_repository: PhpRepository) -> None:
+    """Row 12: it may replace the formatter as well."""
+    php_repository.configure(includes=["baseline.neon"], more="extensions:\n\tx: Shop\\Extension\n")
+    assert "service-changed" in php_repository.gate().reported
+
+
+def test_bleeding_edge_may_come_and_not_go(php_repository: PhpRepository) -> None:
+    """It is included from PHPStan's archive."""
+    app = php_repository
+    app.configure(includes=["baseline.neon", "phar://phpstan.phar/conf/bleedingEdge.neon"])
+    ended = app.gate()
+    assert ended.code == 0, ended.log
+    app.git("branch", "-f", "main")
+    app.configure(includes=["baseline.neon"])
+    assert app.gate().refused == {"extension-dropped"}
+
+
+def test_an_entry_with_a_path_that_no_disk_takes_is_refused(php_repository: PhpRepository) -> None:
+    php_repository.write("baseline.neon", BASELINE + ENTRY.replace("src/Order.php", f"src/{'a' * 300}.php"))
+    ended = php_repository.gate()
+    assert (ended.refused, ended.outputs["passed"]) == ({"baseline-grew"}, "false"), ended.log
+
+
 def test_a_changed_workflow_and_waiver_file_are_told(php_repository: PhpRepository) -> None:
     """Row 14."""
     php_repository.write(".github/workflows/other.yml", "on: push\njobs: {}\n")
