@@ -473,6 +473,7 @@ def test_a_file_that_phpstan_loads_is_told_of_when_it_changes(kind: str, php_rep
     app.configure(includes=["baseline.neon"], **{kind: ["load.php"]})
     app.commit()
     app.git("branch", "-f", "main")
+    app.write("README.md", "more\n")
     assert "parameter-widened" not in app.gate().reported
     app.write("load.php", "<?php exit(0);\n")
     assert "parameter-widened" in app.gate().reported
