@@ -100,6 +100,10 @@ def _from_default(repository: Repository, head: str, event: Event) -> str | None
             base = repository.merge_base(head, tip)
             if base and base != head:
                 return base
+            if base is None and event.default_branch and event.branch != event.default_branch:
+                raise BadInput(
+                    "base-ref", f"{name} and the checked-out commit have no history in common", remedy=_FETCH
+                )
             return _before(repository, head)
     if event.default_branch and event.branch != event.default_branch:
         raise BadInput("base-ref", f"the checkout doesn't have the branch {event.default_branch}", remedy=_FETCH)

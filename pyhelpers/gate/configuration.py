@@ -110,7 +110,7 @@ def _take(
         into.parameters = parameters | into.parameters
     _sections(document, into)
     for included in _texts(document.get("includes")):
-        if "%" in included:  # PHPStan's own folder, and the like
+        if "%" in included or "://" in included:  # PHPStan's own folder, and files inside its archive
             into.outside.add(included)
             continue
         _read(root, (file.parent / included).resolve(), into, depth + 1, tracked)
@@ -124,6 +124,9 @@ def _sections(document: dict[str, Any], into: Configuration) -> None:
         elif section == "services":
             for service, what in _pairs(value):
                 into.services[service] = what
+        elif section == "extensions":  # of the container: they may replace any service
+            for service, what in _pairs(value):
+                into.services[f"the extension {service}"] = what
         elif section == "conditionalTags":
             for tagged, what in _pairs(value):
                 into.tags[tagged] = what

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 WORDS_LIMIT = 4000  # characters of PHPStan's own words that are shown; a stack trace is longer
+# Characters at the beginning and as many at the end in which a remedy is looked for: the patterns take time by the square.
+LOOKED_AT = 10_000
 
 _MEMORY = "Raise `memory-limit`; it holds for each of PHPStan's processes, so mind the machine's memory."
 _CONFIGURATION = "Mend PHPStan's configuration; by hand, `phpstan analyse` says the same."
@@ -65,7 +67,7 @@ def explained(cause: str, exit_code: int, stderr: str, stdout: str) -> Failure:
     `stderr` and `stdout` are what it printed; the longer a text, the more of its end is kept out.
     """
     words = "\n".join(part.strip() for part in (stderr, stdout) if part.strip())
-    joined = _joined(words)
+    joined = _joined(words if len(words) <= 2 * LOOKED_AT else f"{words[:LOOKED_AT]}\n{words[-LOOKED_AT:]}")
     otherwise = _NOTHING if not words or exit_code == 0 else "What it printed says more."
     remedy = next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, joined)), otherwise)
     return Failure(cause=f"{cause} (exit status {exit_code})", words=words[:WORDS_LIMIT], remedy=remedy)

@@ -17,8 +17,6 @@ from pyhelpers.gate.finding import Finding
 from pyhelpers.gate.history import Diff, Repository
 from pyhelpers.gate.ignores import total
 from pyhelpers.gate.matching import Kind, Matched, match
-from pyhelpers.gate.own_settings import FILE as SETTINGS
-from pyhelpers.gate.own_settings import audit_own_settings
 from pyhelpers.gate.phpstan import Settings, version
 from pyhelpers.gate.project import (
     Seen,
@@ -138,7 +136,7 @@ def run_gate(
     else:
         with _exported(repository, base, request, starter) as old:
             report(f"The base {base[:12]} is compared")
-            bypasses += _audit(request, old, head, seen, diff)
+            bypasses += dict.fromkeys(_audit(request, old, head, seen, diff))  # projects share folders, and complaints
             for one in seen:
                 kinds, mended = match(one.findings, _base_findings(one, old, base, request, saved), diff)
                 matched += kinds
@@ -203,7 +201,6 @@ def _audit(request: Request, old: Tree, head: Tree, seen: Sequence[Seen], diff: 
         yield from audit_packages(one.name, before=before, after=after)
         yield from audit_program(head, one.name, request.settings, diff, one)
     yield from audit_source(diff, analysed=frozenset(analysed), before=before, after=after, severity=request.severity)
-    yield from audit_own_settings(before(SETTINGS), after(SETTINGS))
     yield from _reviewed_files(diff)
 
 

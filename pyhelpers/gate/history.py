@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pyhelpers.errors import BadInput, NothingChanged
+from pyhelpers.gate.child import scrubbed
 
 _GIT = ("git", "-c", "safe.directory=*", "-c", "core.quotePath=false", "-c", "core.fsmonitor=false")
 _DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--text", "--no-color", "--find-renames=50%", "-l5000")
@@ -84,11 +85,17 @@ class Repository:
             )
         return cls(Path(os.fsdecode(done.stdout.rstrip(b"\n"))))
 
-    def git(self, *words: str, given: bytes | None = None, environment: dict[str, str] | None = None) -> bytes:
-        """Run git and return what it printed; raises `NothingChanged` when it fails."""
+    def git(
+        self,
+        *words: str,
+        given: bytes | None = None,
+        environment: dict[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> bytes:
+        """Run git (in the root, or in `folder`) and return what it printed; raises `NothingChanged` when it fails."""
         done = subprocess.run(
             [*_GIT, *words],
-            cwd=self.root,
+            cwd=folder or self.root,
             capture_output=True,
             check=False,
             input=given,
@@ -125,9 +132,15 @@ class Repository:
 
     def export(self, commit: str, folder: Path) -> None:
         """Write the files of `commit` to `folder`, all of them (`git archive` would honour export-ignore)."""
-        environment = {"GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index"))}
+        folder.mkdir()
+        environment = {
+            "GIT_DIR": os.fsdecode(self.git("rev-parse", "--absolute-git-dir").rstrip(b"\n")),
+            "GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")),
+            # A tree of its own, or the change's .gitattributes would say how the base's files are written.
+            "GIT_WORK_TREE": str(folder),
+        }
         self.git("read-tree", commit, environment=environment)
-        self.git("checkout-index", "--all", "--quiet", f"--prefix={folder}/", environment=environment)
+        self.git("checkout-index", "--all", "--quiet", environment=environment, folder=folder)
 
     def tracked(self) -> frozenset[str]:
         """Return the paths of all files that git follows in the checkout."""
@@ -158,9 +171,11 @@ class Repository:
 
 
 def _environment() -> dict[str, str]:
-    """The environment for git: nothing that points it to another repository or another configuration's hooks."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "INPUT_"))}
-    return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    """The environment for git: nothing that points it to another repository, and nothing that is secret.
+
+    Git runs programs that its configuration names (filters, say), and PHPStan runs code that may write to it.
+    """
+    return scrubbed(os.environ) | {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
 def _changes(printed: bytes) -> list[Change]:

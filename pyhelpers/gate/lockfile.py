@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pyhelpers.gate.bypass import Bypass
 
@@ -20,9 +21,10 @@ def audit_lock(base: str | None, head: str | None, *, place: str) -> Iterator[By
         new = after.get(name)
         if new is None:
             yield _refuse("extension-dropped", place, f"{name} is no longer installed.")
-        elif _source(old) != _source(new):
-            yield _refuse("phpstan-replaced", place, f"{name} comes from {_source(new)} now, not {_source(old)}.")
-        elif old.get("version") == new.get("version") and _references(old) != _references(new):
+        elif elsewhere := sorted(_origins(new) - _origins(old)):
+            known = ", ".join(sorted(_origins(old))) or "nowhere"
+            yield _refuse("phpstan-replaced", place, f"{name} comes from {', '.join(elsewhere)} now, not {known}.")
+        elif old.get("version") == new.get("version") and not _references(new) <= _references(old):
             yield _refuse(
                 "phpstan-replaced", place, f"{name} {new.get('version')} has other contents under its old version."
             )
@@ -46,6 +48,10 @@ def audit_manifest(base: str | None, head: str | None, *, place: str) -> Iterato
             yield _refuse("extension-dropped", place, f"{name} is no longer required.")
         elif after[name] != constraint:
             yield _report("phpstan-required", place, f"{name} was required as {constraint} and is as {after[name]}.")
+    for key in ("scripts", "config", "extra"):
+        if _document(head).get(key) != _document(base).get(key) and base is not None:
+            what = f"`{key}` of composer.json differs, and may say what is run or patched when packages are installed."
+            yield _report("packages-changed", place, what)
     if _document(head).get("repositories") != _document(base).get("repositories"):
         yield _report("packages-from-elsewhere", place, "composer.json takes packages from other repositories.")
 
@@ -78,20 +84,29 @@ def _is_phpstan(package: Mapping[str, Any]) -> bool:
     return package.get("type") == "phpstan-extension" or str(package.get("name", "")).startswith("phpstan/")
 
 
-def _source(package: Mapping[str, Any]) -> str:
-    """Return the place that a package comes from, without what differs from release to release."""
-    for key in ("source", "dist"):
-        part = package.get(key)
-        if isinstance(part, dict) and part.get("url"):
-            return str(part["url"]).removesuffix(".git").rpartition("/zipball/")[0] or str(part["url"]).removesuffix(
-                ".git"
-            )
-    return "nowhere"
+def _origins(package: Mapping[str, Any]) -> set[str]:
+    """Return the places that a package comes from: Composer takes `dist` where it can, and `source` otherwise."""
+    parts = {key: package.get(key) for key in ("source", "dist")}
+    return {_origin(str(part["url"]), key) for key, part in parts.items() if isinstance(part, dict) and part.get("url")}
 
 
-def _references(package: Mapping[str, Any]) -> list[object]:
+def _origin(url: str, key: str) -> str:
+    """Return the place without what differs from release to release: of an archive outside GitHub only the host is left."""
+    try:
+        address = urlsplit(url)
+    except ValueError:  # no address at all
+        return url
+    words = [word for word in address.path.removesuffix(".git").split("/") if word]
+    if address.scheme == "https" and address.netloc == "api.github.com" and words[:1] == ["repos"]:
+        return "/".join(["github.com", *words[1:3]]).lower()
+    if address.scheme == "https" and address.netloc in {"github.com", "codeload.github.com"}:
+        return "/".join(["github.com", *words[:2]]).lower()
+    return f"{address.scheme}://{address.netloc}" if address.netloc and key == "dist" else url.removesuffix(".git")
+
+
+def _references(package: Mapping[str, Any]) -> set[str]:
     parts = [package.get(key) for key in ("source", "dist")]
-    return [part.get("reference") for part in parts if isinstance(part, dict)]
+    return {str(part.get("reference")) for part in parts if isinstance(part, dict)}
 
 
 def _numbers(package: Mapping[str, Any]) -> list[int]:

@@ -19,7 +19,7 @@ from pyhelpers.gate.finding import Finding
 # No message can hold this: inside a JSON text its quotes would be escaped.
 _DOCUMENT = re.compile(r'\{\s*"totals"\s*:')
 # PHPStan names a trait's file so; an anonymous class has no "class" before its name (ScopeContext, MutatingScope).
-_CONTEXT = re.compile(r"^(?P<path>.+) \(in context of (?:class )?(?P<context>.+)\)$", re.DOTALL)
+_CONTEXT = re.compile(r"(?P<path>.+) \(in context of (?:class )?(?P<context>.+)\)", re.DOTALL)
 _STALE = re.compile(
     r"^Ignored error pattern .*(?:was not matched in reported errors"
     r"|is expected to occur \d+ times?, but occurred only \d+ times?)\.$",
@@ -146,7 +146,7 @@ def _of_file(name: str, entry: object) -> list[Finding]:
     messages = entry.get("messages") if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(messages, list) or _number(entry.get("errors")) != len(messages):
         raise _Refused(f"what PHPStan's answer says of {name[:200]} can't be read")
-    inside = _CONTEXT.match(name)
+    inside = _CONTEXT.fullmatch(name) if name.endswith(")") else None  # or a long name takes time by the square
     path, context = (inside["path"], inside["context"]) if inside else (name, "")
     return [_finding(path, context, message) for message in messages]
 

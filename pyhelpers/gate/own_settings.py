@@ -18,16 +18,16 @@ _SCALES: dict[str, tuple[tuple[str, ...], str]] = {
 _DECIDES = ("working-directory", "config", "level", "paths", "php", "phpstan", "base-ref", "check-run")
 
 
-def audit_own_settings(base: str | None, head: str | None) -> Iterator[Bypass]:
-    """Give what changed in the gate's settings between two texts of belay.toml (None: there is none)."""
+def audit_own_settings(base: str | None, head: str | None, *, place: str = FILE) -> Iterator[Bypass]:
+    """Give what changed in the gate's settings between two texts of the file `place` (None: there is none)."""
     before, after = _settings(base), _settings(head)
     for name, (scale, default) in _SCALES.items():
         old, new = str(before.get(name) or default), str(after.get(name) or default)
         if old in scale and new in scale and scale.index(new) < scale.index(old):
-            yield _refuse(f"`{name}` was `{old}` and is `{new}`.")
+            yield _refuse(place, f"`{name}` was `{old}` and is `{new}`.")
     for name in _DECIDES:
         if before.get(name) != after.get(name) and not _raised(name, before.get(name), after.get(name)):
-            yield _refuse(f"`{name}` differs, and it decides what is analysed, and by what.")
+            yield _refuse(place, f"`{name}` differs, and it decides what is analysed, and by what.")
 
 
 def _raised(name: str, old: object, new: object) -> bool:
@@ -40,11 +40,11 @@ def _raised(name: str, old: object, new: object) -> bool:
     return numbers[0] is not None and numbers[1] is not None and numbers[1] >= numbers[0]
 
 
-def _refuse(what: str) -> Bypass:
+def _refuse(place: str, what: str) -> Bypass:
     return Bypass(
         rule="gate-settings-changed",
         severity="refuse",
-        place=FILE,
+        place=place,
         what=f"This change makes the gate softer: {what}",
         remedy="Change it by a change of its own, with a waiver for this rule.",
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from pyhelpers.errors import BadInput
@@ -24,6 +26,8 @@ from pyhelpers.gate.ratchet import audit_baseline, growth
 from pyhelpers.gate.weakening import Side, audit_configuration
 
 Text = TypeVar("Text", str, Any)
+# PHPStan, its extensions, and the list by which Composer knows what is installed.
+_PACKAGES = re.compile(r"(?:^|/)vendor/(?:phpstan/|larastan/|composer/installed\.)")
 
 
 NOTHING = Failure(
@@ -157,10 +161,15 @@ def audit_packages(
     before: Callable[[str], str | None],
     after: Callable[[str], str | None],
 ) -> Iterator[Bypass]:
-    """Give the complaints about a project's packages, from composer.json and composer.lock on both sides."""
-    for file, audit in (("composer.lock", audit_lock), ("composer.json", audit_manifest)):
-        place = f"{name}/{file}".lstrip("/")
-        yield from audit(before(place), after(place), place=place)
+    """Give the complaints about a project's packages, from composer.json and composer.lock on both sides.
+
+    PHPStan may come from a folder above the project's, as in a monorepo with one vendor/ for all.
+    """
+    words = name.split("/") if name else []
+    for folder in ("/".join(words[:count]) for count in range(len(words), -1, -1)):
+        for file, audit in (("composer.lock", audit_lock), ("composer.json", audit_manifest)):
+            place = f"{folder}/{file}".lstrip("/")
+            yield from audit(before(place), after(place), place=place)
 
 
 def audit_program(tree: Tree, name: str, settings: Settings, diff: Diff, seen: Seen) -> Iterator[Bypass]:
@@ -170,14 +179,25 @@ def audit_program(tree: Tree, name: str, settings: Settings, diff: Diff, seen: S
     bypass-poisoned-cache).
     """
     tracked = tree.tracked or frozenset()
-    place = relative(program(tree.root / name, settings)[-1], tree.root)
-    if place in tracked and place in diff.touched:
+    place = os.path.normpath(relative(program(tree.root / name, settings)[-1], tree.root))
+    # A folder on the way may be a link into the repository, and what it leads to counts as well.
+    ways = [place, relative(os.path.realpath(tree.root / place), tree.root)]
+    found = [each for way in ways for each in (way, *map(str, PurePath(way).parents)) if each in tracked & diff.touched]
+    for replaced in found[:1] or sorted(_packages_begun(diff))[:1]:
         yield Bypass(
             rule="phpstan-replaced",
             severity="refuse",
-            place=place,
-            what=f"This change replaces PHPStan itself: {place}.",
+            place=replaced,
+            what=f"This change replaces PHPStan itself: {replaced}.",
             remedy="Change it by a change of its own that a person reviews, with a waiver for this rule.",
+        )
+    for changed in sorted(path for path in diff.touched if _PACKAGES.search(path) and not found)[:1]:
+        yield Bypass(
+            rule="packages-changed",
+            severity="report",
+            place=changed,
+            what=f"PHPStan's own packages are in git, and differ: {changed}.",
+            remedy="Compare them with what composer.lock names before you merge.",
         )
     cache = str(relative(str(seen.parameters.get("resultCachePath") or ""), tree.root))
     if cache in tracked:
@@ -188,6 +208,13 @@ def audit_program(tree: Tree, name: str, settings: Settings, diff: Diff, seen: S
             what=f"PHPStan's result cache is in git: {cache}; it decides what is analysed.",
             remedy="Remove it from git and ignore it.",
         )
+
+
+def _packages_begun(diff: Diff) -> set[str]:
+    """Return the files of PHPStan's packages that are new in git, where none of them was changed or removed."""
+    packages = [change for change in diff.changes if _PACKAGES.search(change.new or change.old or "")]
+    begun = {change.new for change in packages if change.old is None and change.new}
+    return begun if len(begun) == len(packages) else set()
 
 
 def placed(findings: Sequence[Finding], root: Path) -> tuple[Finding, ...]:

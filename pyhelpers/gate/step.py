@@ -18,6 +18,8 @@ from pyhelpers.gate.child import Start, run_child
 from pyhelpers.gate.gate import Request, Result, check_projects, run_gate
 from pyhelpers.gate.history import Repository as Checkout
 from pyhelpers.gate.output import Completed
+from pyhelpers.gate.own_settings import FILE as SETTINGS
+from pyhelpers.gate.own_settings import audit_own_settings
 from pyhelpers.gate.page import SUMMARY_ROWS, headline, page
 from pyhelpers.gate.phpstan import Settings, program
 from pyhelpers.gate.publish import marks, publish
@@ -50,6 +52,8 @@ class Asked:
     checkout: Checkout
     event: Event
     base: str | None
+    reviewed: str | None  # the base that the event itself names, whatever `base-ref` says
+    settings: str  # the file that gives inputs their defaults, from the checkout's root; "": it lies elsewhere
     repository: Repository | None
     check: str
     comment: bool
@@ -78,11 +82,14 @@ def asked(values: Mapping[str, Any], folder: Path, runner: Runner) -> Asked:
         suppressions=values["suppressions"],
     )
     event = event_of(runner)
+    base = base_commit(checkout, event, values["base_ref"])
     return Asked(
         request=request,
         checkout=checkout,
         event=event,
-        base=base_commit(checkout, event, values["base_ref"]),
+        base=base,
+        reviewed=_reviewed(checkout, event) if values["base_ref"] else base,
+        settings=_settings_file(checkout, folder, runner),
         repository=repository,
         check="" if values["check_run"] == NO_CHECK else values["check_run"],
         comment=values["comment"],
@@ -115,7 +122,7 @@ def run(asked: Asked, runner: Runner, log: Log) -> Result:
         temp=runner.temp if runner.on_github else _cache(environment),
         today=dt.datetime.now(dt.UTC).date(),
         saved=saved_findings(runner.base_report),
-        audits=[lambda: _workflows(asked)],
+        audits=[lambda: _workflows(asked), lambda: _own_settings(asked)],
         report=log.step,
     )
 
@@ -153,6 +160,30 @@ def show(asked: Asked, result: Result, runner: Runner, log: Log) -> None:
 def _cache(environment: Mapping[str, str]) -> Path:
     """Return the place for the canary off GitHub: not below /tmp, which a pattern of `excludePaths` may well name."""
     return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "belay"
+
+
+def _reviewed(checkout: Checkout, event: Event) -> str | None:
+    """Return the base as it would be without `base-ref`, None where there is none: that input may stand in the change."""
+    try:
+        return base_commit(checkout, event, "")
+    except BadInput:
+        return None
+
+
+def _settings_file(checkout: Checkout, folder: Path, runner: Runner) -> str:
+    # Where a link leads is no part of its name: one to a softer file would be compared with that file itself.
+    place = Path(os.path.normpath(folder.resolve() / (runner.config or SETTINGS)))
+    return place.relative_to(checkout.root).as_posix() if place.is_relative_to(checkout.root) else ""
+
+
+def _own_settings(asked: Asked) -> list[Bypass]:
+    """Return what the change does to the gate's own settings."""
+    place, checkout = asked.settings, asked.checkout
+    if not place or asked.base is None:
+        return []
+    file = checkout.root / place
+    head = file.read_text("utf-8", "replace") if file.is_file() else None
+    return list(audit_own_settings(checkout.show(asked.reviewed or asked.base, place), head, place=place))
 
 
 def _workflows(asked: Asked) -> list[Bypass]:

@@ -11,9 +11,10 @@ from pyhelpers.gate.bypass import Bypass, Severity
 from pyhelpers.gate.history import Diff
 from pyhelpers.gate.php_source import Comment, comments
 
-# PHPStan finds its tags wherever they stand in a comment (Lexer of @phpstan-ignore, and RichParser).
-_IGNORE = re.compile(r"@phpstan-ignore(?P<where>-next-line|-line)?(?![\w-])(?P<rest>(?:(?!@phpstan-ignore)[^\n\r])*)")
-_IDENTIFIER = re.compile(r"\s*([A-Za-z][\w.]*)\s*(\([^()]*\))?\s*")
+# PHPStan finds its tags wherever they stand in a comment, whatever follows them (RichParser asks str_contains), and
+# reads identifiers beyond the end of the line (its lexer drops line ends).
+_IGNORE = re.compile(r"@phpstan-ignore(?P<where>-next-line|-line)?(?P<rest>(?:(?!@phpstan-ignore).)*)", re.DOTALL)
+_IDENTIFIER = re.compile(r"[\s*]*([A-Za-z][\w.]*)[\s*]*(\([^()]*\))?[\s*]*")
 _CAST = re.compile(r"@(?:phpstan-|psalm-)?var\s+\S+")
 _DECLARES = re.compile(
     r"\s*(?:#\[[^\]]*\]\s*)*(?:public|protected|private|var|static|readonly|final|abstract|const|case|function|class)\b"
@@ -169,12 +170,12 @@ def _identifiers(match: re.Match[str]) -> list[str]:
         return []
     found: list[str] = []
     rest = match["rest"]
-    while name := _IDENTIFIER.match(rest):
+    listed = True  # after the tag and after a comma there is an identifier; elsewhere prose has no dot in its words
+    while (name := _IDENTIFIER.match(rest)) and (listed or re.search(r"\w\.\w", name[1])):
         found.append(name[1])
         rest = rest[name.end() :]
-        if not rest.startswith(","):
-            break
-        rest = rest[1:]
+        listed = rest.startswith(",")
+        rest = rest[listed:]
     return found
 
 

@@ -11,7 +11,8 @@ from pyhelpers.gate.history import Repository
 from pyhelpers.runner.summary import Markdown
 
 COMMITS = 12  # points of the line; more would not be read
-_COUNT = re.compile(r"^\s*(?:count: |'count' => )(\d+),?$", re.MULTILINE)
+_LAST = 253_402_300_799  # the last second of the year 9999; git takes any time for that of a commit
+_COUNT = re.compile(r"^\s*(?:count: |'count' => )([0-9]{1,9}),?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ def picture(points: Sequence[Point], now: int) -> Markdown:
     """Return a Mermaid line chart of the sizes, the head's `now` at its end; empty without a history."""
     if not points:
         return Markdown("")
-    days = [dt.datetime.fromtimestamp(point.moment, dt.UTC).strftime("%d %b") for point in points]
+    days = [dt.datetime.fromtimestamp(min(point.moment, _LAST), dt.UTC).strftime("%d %b") for point in points]
     sizes = [*(point.size for point in points), now]
     # Mermaid draws points of one name as one, so each has its number.
     names = ", ".join(f'"{number}. {day}"' for number, day in enumerate(days, start=1))

@@ -180,8 +180,9 @@ def _lists(base: Mapping[str, Any], head: Mapping[str, Any], diff: Diff) -> Iter
     for name, why in _LISTS.items():
         before = {diff.now(str(item)) for item in _items(base.get(name))}
         for item in _items(head.get(name)):
-            if str(item) not in before:
-                yield _report("parameter-widened", "", f"{name}: {item} {why}.", "Look at it before you merge.")
+            if str(item) not in before or str(item) in diff.touched:
+                state = "" if str(item) not in before else "differs, and "
+                yield _report("parameter-widened", "", f"{name}: {item} {state}{why}.", "Look at it before you merge.")
 
 
 def _items(value: object) -> list[object]:
@@ -235,7 +236,10 @@ def _patterns(base: Side, head: Side, diff: Diff, severity: Severity) -> Iterato
                 what=f"ignoreErrors hides, without a limit: {ignore.words}.",
                 remedy="Mend the errors, or give the entry a `path` and a `count` where the ratchet allows it.",
             )
-    for path in sorted(head.excludes - {diff.now(path) for path in base.excludes}):
+    excluded = base.excludes
+    if base.parameters is None and _excluded_by_files(base) == _excluded_by_files(head):
+        excluded = head.excludes  # the base's PHPStan could not tell, and its files say the same
+    for path in sorted(head.excludes - {diff.now(path) for path in excluded}):
         yield Bypass(
             rule="path-excluded",
             severity=severity,
@@ -243,6 +247,10 @@ def _patterns(base: Side, head: Side, diff: Diff, severity: Severity) -> Iterato
             what=f"excludePaths has a new entry: {path}.",
             remedy="Leave the files in the analysis; what they break elsewhere counts too.",
         )
+
+
+def _excluded_by_files(side: Side) -> object:
+    return side.configuration.parameters.get("excludePaths")
 
 
 def _unlimited(side: Side) -> list[Ignore]:

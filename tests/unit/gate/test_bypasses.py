@@ -6,12 +6,14 @@ In each of them PHPStan itself is green: the recording that is replayed has no e
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.lab.php_repository import BASELINE, SAMPLE, PhpRepository, make_repository
+from tests.unit.gate.test_gate import event, on_github
 
 Change = Callable[[PhpRepository], None]
 ENTRY = """
@@ -192,6 +194,13 @@ def fork_of_phpstan(app: PhpRepository) -> None:
     app.write("composer.lock", lock(url="https://github.com/someone/phpstan.git"))
 
 
+def dist_from_elsewhere(app: PhpRepository) -> None:
+    """Composer takes `dist` before `source`."""
+    document = json.loads(lock())
+    document["packages-dev"][0]["dist"] = {"type": "zip", "url": "https://example.net/zipball/abc", "reference": "abc"}
+    app.write("composer.lock", json.dumps(document))
+
+
 def other_contents(app: PhpRepository) -> None:
     app.write("composer.lock", lock(reference="def"))
 
@@ -272,6 +281,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "12 formatter replaced, in short": (anonymous_formatter, "formatter-replaced"),
     "13 configuration shadowed": (shadowed, "configuration-shadowed"),
     "13 PHPStan from elsewhere": (fork_of_phpstan, "phpstan-replaced"),
+    "13 PHPStan's archive from elsewhere": (dist_from_elsewhere, "phpstan-replaced"),
     "13 PHPStan with other contents": (other_contents, "phpstan-replaced"),
     "13 an older PHPStan": (older_phpstan, "phpstan-downgraded"),
     "13 an extension removed": (extension_removed, "extension-dropped"),
@@ -315,6 +325,53 @@ def test_a_grown_php_baseline_is_refused(tmp_path: Path) -> None:
     assert "8 ×" in ended.log
 
 
+def test_phpstan_from_the_folder_above_can_not_be_swapped_unseen(tmp_path: Path) -> None:
+    """P7: a monorepo whose projects share one vendor/, and so one composer.lock."""
+    app = make_repository(tmp_path, baseline="")
+    app.configure(folder="packages/cart")
+    app.write("packages/cart/src/Cart.php", "<?php\n")
+    app.write("composer.lock", lock())
+    app.commit("lock")
+    app.git("branch", "-f", "main")
+    fork_of_phpstan(app)
+    ended = app.gate("--working-directory", "packages/cart", "--phpstan", "../../vendor/bin/phpstan")
+    assert ended.refused == {"phpstan-replaced"}, ended.log
+
+
+def test_settings_in_another_file_can_not_get_softer_unseen(tmp_path: Path) -> None:
+    """P7: BELAY_CONFIG names the file that counts."""
+    app = make_repository(tmp_path)
+    app.write("ci/gate.toml", 'suppressions = "allow"\n')
+    line_ignored(app)
+    ended = app.gate(runner=on_github(tmp_path, config=app.root / "ci" / "gate.toml"))
+    assert ended.refused == {"gate-settings-changed"}, ended.log
+    assert ended.report["bypasses"][-1]["place"] == "ci/gate.toml"
+
+
+def test_settings_can_not_become_a_link_to_softer_ones(tmp_path: Path) -> None:
+    """P7: what the link leads to was there before, and decided nothing."""
+    app = make_repository(tmp_path)
+    app.write("docs/soft.toml", 'suppressions = "allow"\n')
+    app.write("belay.toml", "")
+    app.commit("settings")
+    app.git("branch", "-f", "main")
+    (app.root / "belay.toml").unlink()
+    (app.root / "belay.toml").symlink_to("docs/soft.toml")
+    line_ignored(app)
+    assert app.gate().refused == {"gate-settings-changed"}
+
+
+def test_a_pushed_branch_can_not_name_its_own_base_unseen(tmp_path: Path) -> None:
+    """P7: compared with itself, nothing would be new; the default branch's settings count."""
+    app = make_repository(tmp_path)
+    app.git("update-ref", "refs/remotes/origin/main", "main")
+    app.write("belay.toml", 'base-ref = "HEAD"\n')
+    line_ignored(app)
+    payload = event(tmp_path, {"before": "0" * 40, "repository": {"default_branch": "main"}})
+    runner = on_github(tmp_path, event_name="push", event_path=payload, ref="refs/heads/change")
+    assert app.gate(runner=runner).refused == {"gate-settings-changed"}
+
+
 def test_a_dropped_include_of_a_package_is_refused(tmp_path: Path) -> None:
     app = make_repository(tmp_path)
     app.configure(
@@ -341,6 +398,40 @@ def test_phpstan_in_the_repository_can_not_be_swapped_unseen(tmp_path: Path) -> 
     program.unlink()
     program.symlink_to(app.root / "vendor" / "bin" / "phpstan")
     assert "phpstan-replaced" in app.gate("--phpstan", "tools/phpstan").refused
+
+
+def test_a_folder_in_the_place_of_vendor_is_seen(php_repository: PhpRepository) -> None:
+    """P7: `vendor` itself is a link into the repository."""
+    app = php_repository
+    target = (app.root / "vendor" / "bin" / "phpstan").readlink()
+    shutil.rmtree(app.root / "vendor")
+    (app.root / "tools" / "bin").mkdir(parents=True)
+    (app.root / "tools" / "bin" / "phpstan").symlink_to(target)
+    (app.root / "vendor").symlink_to("tools")
+    assert "phpstan-replaced" in app.gate().refused
+
+
+@pytest.mark.parametrize("file", ["vendor/phpstan/phpstan/phpstan.phar", "vendor/composer/installed.json"])
+def test_packages_put_beside_the_installed_ones_are_seen(file: str, php_repository: PhpRepository) -> None:
+    """P7: Composer takes what `installed.json` names for installed, and leaves it as it is."""
+    php_repository.write(file, "{}")
+    php_repository.git("add", "-f", file)
+    php_repository.commit()
+    assert php_repository.gate().refused == {"phpstan-replaced"}
+
+
+def test_committed_packages_may_be_updated(tmp_path: Path) -> None:
+    """No false alarm where vendor/ is in git, and was: composer.lock says what they are."""
+    app = make_repository(tmp_path)
+    for text in ("old", "new"):
+        app.git("branch", "-f", "main")
+        for file in ("vendor/phpstan/phpstan/phpstan.phar", "vendor/composer/installed.json"):
+            app.write(file, text)
+            app.git("add", "-f", file)
+        app.commit()
+    ended = app.gate()
+    assert ended.code == 0, ended.log
+    assert "packages-changed" in ended.reported
 
 
 @pytest.mark.parametrize(
@@ -372,6 +463,51 @@ def test_what_only_asserts_or_widens_types_is_told_and_passes(php_repository: Ph
     ended = php_repository.gate()
     assert ended.code == 0, ended.log
     assert {"type-asserted", "type-widened"} <= ended.reported
+
+
+@pytest.mark.parametrize("kind", ["bootstrapFiles", "stubFiles"])
+def test_a_file_that_phpstan_loads_is_told_of_when_it_changes(kind: str, php_repository: PhpRepository) -> None:
+    """Row 11: its name is the same."""
+    app = php_repository
+    app.write("load.php", "<?php\n")
+    app.configure(includes=["baseline.neon"], **{kind: ["load.php"]})
+    app.commit()
+    app.git("branch", "-f", "main")
+    app.write("README.md", "more\n")
+    assert "parameter-widened" not in app.gate().reported
+    app.write("load.php", "<?php exit(0);\n")
+    assert "parameter-widened" in app.gate().reported
+
+
+def test_what_is_run_when_packages_are_installed_is_told(php_repository: PhpRepository) -> None:
+    php_repository.write("composer.json", "{}")
+    php_repository.commit()
+    php_repository.git("branch", "-f", "main")
+    php_repository.write("composer.json", json.dumps({"scripts": {"post-install-cmd": "cp fake vendor/bin/phpstan"}}))
+    assert "packages-changed" in php_repository.gate().reported
+
+
+def test_an_extension_of_the_container_is_told(php_repository: PhpRepository) -> None:
+    """Row 12: it may replace the formatter as well."""
+    php_repository.configure(includes=["baseline.neon"], more="extensions:\n\tx: Shop\\Extension\n")
+    assert "service-changed" in php_repository.gate().reported
+
+
+def test_bleeding_edge_may_come_and_not_go(php_repository: PhpRepository) -> None:
+    """It is included from PHPStan's archive."""
+    app = php_repository
+    app.configure(includes=["baseline.neon", "phar://phpstan.phar/conf/bleedingEdge.neon"])
+    ended = app.gate()
+    assert ended.code == 0, ended.log
+    app.git("branch", "-f", "main")
+    app.configure(includes=["baseline.neon"])
+    assert app.gate().refused == {"extension-dropped"}
+
+
+def test_an_entry_with_a_path_that_no_disk_takes_is_refused(php_repository: PhpRepository) -> None:
+    php_repository.write("baseline.neon", BASELINE + ENTRY.replace("src/Order.php", f"src/{'a' * 300}.php"))
+    ended = php_repository.gate()
+    assert (ended.refused, ended.outputs["passed"]) == ({"baseline-grew"}, "false"), ended.log
 
 
 def test_a_changed_workflow_and_waiver_file_are_told(php_repository: PhpRepository) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pyhelpers.gate.history import Repository
+from pyhelpers.gate.trend import Point, history_of, picture
 from pyhelpers.runner.environment import Runner
 from tests.lab.php_repository import PhpRepository, make_repository
 from tests.unit.gate.samples import RUNS
@@ -132,6 +134,31 @@ def test_a_pull_request_can_not_name_one_of_its_own_commits_as_the_base(app: Php
     assert ended.code == 2
     assert "::error title=Bad input::base-ref: " in ended.log
     assert app.gate(runner=runner).refused == {"suppression-added"}
+
+
+def test_a_branch_without_a_common_history_is_not_compared_with_nothing(app: PhpRepository, tmp_path: Path) -> None:
+    """P7: an orphan branch, or a checkout that is too shallow to know."""
+    app.git("update-ref", "refs/remotes/origin/main", "main")
+    app.git("checkout", "-q", "--orphan", "lone")
+    app.write("src/New.php", "<?php\n// @phpstan-ignore a.b\nf();\n")
+    app.commit()
+    payload = event(tmp_path, {"before": "0" * 40, "repository": {"default_branch": "main"}})
+    runner = on_github(tmp_path, event_name="push", event_path=payload, ref="refs/heads/lone")
+    ended = app.gate(runner=runner)
+    assert ended.code == 2
+    assert "no history in common" in ended.log
+
+
+def test_a_trend_with_odd_times_and_counts_is_drawn(tmp_path: Path) -> None:
+    """A commit of the base that lies about them would else end every run after it."""
+    app = make_repository(tmp_path)
+    odd = app.read("baseline.neon").replace("count: 1\n", f"count: {'9' * 5000}\n", 1)
+    app.write("baseline.neon", odd)
+    app.git("add", "-A")
+    app.git("commit", "-q", "-m", "odd")
+    points = history_of(Repository(app.root), app.git("rev-parse", "HEAD"), ["baseline.neon"])
+    assert points[1].size == points[0].size - 1
+    assert "31 Dec" in picture([Point(moment=10**15, size=1)], 2)
 
 
 def test_a_merge_group_is_compared_with_its_base(app: PhpRepository, tmp_path: Path) -> None:

@@ -200,6 +200,18 @@ def tool_updated(app: PhpRepository) -> None:
     app.write("composer.lock", json.dumps(document))
 
 
+def phpstan_updated_without_its_source(app: PhpRepository) -> None:
+    """Packagist gives some packages as archives alone."""
+    document = json.loads(json.dumps(LOCK))
+    url = "https://api.github.com/repos/phpstan/phpstan/zipball/bbb"
+    document["packages-dev"][0] = {
+        "name": "phpstan/phpstan",
+        "version": "2.1.1",
+        "dist": {"type": "zip", "url": url, "reference": "bbb"},
+    }
+    app.write("composer.lock", json.dumps(document))
+
+
 def extension_added(app: PhpRepository) -> None:
     document = json.loads(json.dumps(LOCK))
     document["packages-dev"].append({"name": "larastan/larastan", "version": "3.0", "type": "phpstan-extension"})
@@ -253,6 +265,7 @@ HARMLESS: tuple[Change, ...] = (
     dist_renamed,
     configuration_split,
     tool_updated,
+    phpstan_updated_without_its_source,
     extension_added,
     stricter_gate,
     comment_about_ignoring,
@@ -293,3 +306,19 @@ def test_our_own_example_of_a_workflow_is_one_without_a_way_around(tmp_path: Pat
     place.mkdir(parents=True)
     shutil.copy(TOP / "examples/workflows/phpstan.yml", place)
     assert audit_workflows(tmp_path, action="phpstan-gate", check_name="PHPStan gate", branch="main") == []
+
+
+def test_a_base_that_phpstan_can_not_tell_of_excludes_what_its_files_say(tmp_path: Path) -> None:
+    """A change that mends what was broken is not charged with what was excluded before."""
+    app = make_repository(tmp_path, baseline="")
+    app.write("src/Old/Thing.php", "<?php\n")
+    app.configure(excludePaths=["src/Old/*"])
+    sound = app.read("replay.json")
+    app.write("replay.json", "broken")
+    app.commit()
+    app.git("branch", "-f", "main")
+    app.write("replay.json", sound)
+    ended = app.gate()
+    assert ended.code == 0, ended.log
+    app.configure(excludePaths=["src/Old/*", "src/Order.php"])
+    assert app.gate().refused == {"path-excluded"}

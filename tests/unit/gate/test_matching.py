@@ -123,3 +123,25 @@ def test_the_bases_files_are_written_whole(app: PhpRepository, tmp_path: Path) -
     Repository(app.root).export(base, tmp_path / "base")
     assert (tmp_path / "base/src/Order.php").read_text() == app.read("src/Order.php")
     assert not app.git("status", "--porcelain")
+
+
+def test_the_changes_attributes_do_not_say_how_the_base_is_written(app: PhpRepository, tmp_path: Path) -> None:
+    """P7: a base whose configuration nobody can read would have nothing to lower."""
+    base, text = app.git("rev-parse", "main"), app.read("phpstan.neon")
+    app.git("rm", "-q", "phpstan.neon")
+    app.write(".gitattributes", "phpstan.neon working-tree-encoding=UTF-16\n")
+    app.commit()
+    Repository(app.root).export(base, tmp_path / "base")
+    assert (tmp_path / "base" / "phpstan.neon").read_bytes() == text.encode()
+
+
+def test_what_git_starts_sees_no_secret(app: PhpRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P6: PHPStan runs code of the pull request, which may give git a filter to run."""
+    for name in ("GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "DATABASE_URL"):
+        monkeypatch.setenv(name, "hunter2")
+    seen = tmp_path / "seen"
+    app.git("config", "filter.x.smudge", f"env >'{seen}'; cat")
+    (app.root / ".git" / "info" / "attributes").write_text("*.php filter=x\n")
+    Repository(app.root).export(app.git("rev-parse", "main"), tmp_path / "base")
+    assert "PATH=" in seen.read_text()
+    assert "hunter2" not in seen.read_text()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
 from pyhelpers.gate.canary import Canary, without
+from pyhelpers.gate.failure import WORDS_LIMIT, explained
 from pyhelpers.gate.output import Answer, Completed, read_answer
 from tests.unit.gate.samples import RUNS, completed
 
@@ -257,3 +259,22 @@ def test_an_incomplete_result_is_refused_whatever_the_rest_says() -> None:
     assert (
         read_answer(Completed(exit_code=0, stdout=GOOD, stderr="Result is incomplete because of")).failure is not None
     )
+
+
+@pytest.mark.parametrize("text", ["Parse error: " * 200_000, "File " * 500_000, "Path " * 500_000])
+def test_a_flood_of_words_is_looked_at_in_part(text: str) -> None:
+    """P7: each pattern takes time by the square, and a gate that never ends says nothing. Without a bound: hours."""
+    assert explained("Ended", 1, text, "").words == text[:WORDS_LIMIT]
+    assert explained("Ended", 1, text, "Invalid memory limit 'x'").remedy == "Write `memory-limit` like `1G`."
+
+
+def test_a_flood_in_a_files_name_is_a_name() -> None:
+    """As above."""
+    name = "/app/a" + " (in context of class A" * 200_000
+    message = {"message": "m", "line": 1, "ignorable": True}
+    document = {
+        "totals": {"errors": 0, "file_errors": 1},
+        "files": {name: {"errors": 1, "messages": [message]}},
+        "errors": [],
+    }
+    assert read_answer(Completed(exit_code=1, stdout=json.dumps(document), stderr="")).findings[0].path == name
