@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -470,7 +471,8 @@ def test_a_file_that_phpstan_loads_is_told_of_when_it_changes(kind: str, php_rep
     """Row 11: its name is the same."""
     app = php_repository
     app.write("load.php", "<?php\n")
-    app.configure(includes=["baseline.neon"], **{kind: ["load.php"]})
+    loaded: dict[str, Any] = {kind: ["load.php"]}
+    app.configure(includes=["baseline.neon"], **loaded)
     app.commit()
     app.git("branch", "-f", "main")
     app.write("README.md", "more\n")
