@@ -540,15 +540,21 @@ def test_a_free_baseline_grows_in_the_open(php_repository: PhpRepository) -> Non
     assert "baseline-grew" in ended.reported
 
 
-def test_the_first_baseline_of_a_repository_is_no_growth(tmp_path: Path) -> None:
-    """Where there was no PHPStan, everything begins."""
-    app = make_repository(tmp_path)
+def adopting(folder: Path) -> PhpRepository:
+    """Return a repository whose base had no PHPStan, and whose change brings it, with a baseline."""
+    app = make_repository(folder)
     for name in ("phpstan.neon", "baseline.neon"):
         app.git("rm", "-q", name)
     app.commit("without")
     app.git("branch", "-f", "main")
     app.write("baseline.neon", BASELINE)
     app.configure(includes=["baseline.neon"])
+    return app
+
+
+def test_the_first_baseline_of_a_repository_is_no_growth(tmp_path: Path) -> None:
+    """Where there was no PHPStan, everything begins."""
+    app = adopting(tmp_path)
     ended = app.gate()
     assert ended.code == 0, ended.log
     assert "phpstan-begun" in ended.reported
@@ -556,13 +562,7 @@ def test_the_first_baseline_of_a_repository_is_no_growth(tmp_path: Path) -> None
 
 def test_a_first_configuration_beside_given_inputs_is_no_beginning(tmp_path: Path) -> None:
     """P7: level and paths come from the workflow, so the base was analysed without a file."""
-    app = make_repository(tmp_path)
-    for name in ("phpstan.neon", "baseline.neon"):
-        app.git("rm", "-q", name)
-    app.commit("without")
-    app.git("branch", "-f", "main")
-    app.write("baseline.neon", BASELINE)
-    app.configure(includes=["baseline.neon"])
+    app = adopting(tmp_path)
     assert app.gate("--level", "9", "--paths", "src").refused == {"baseline-grew"}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ from pyhelpers.gate.verdict import Verdict
 from pyhelpers.gate.waivers import Waived
 from pyhelpers.gate.weakening import Side
 from pyhelpers.runner.environment import Runner
-from tests.lab.github_checks_server import SHA, GitHubChecks, running_checks
+from tests.lab.github_checks_server import SHA, GitHubChecks
 from tests.lab.github_server import REPOSITORY, TOKEN
 from tests.lab.php_repository import make_repository
 
@@ -33,13 +32,6 @@ if TYPE_CHECKING:
     from github.Repository import Repository
 
 NAME = "PHPStan gate"
-
-
-@pytest.fixture
-def checks() -> Iterator[GitHubChecks]:
-    with running_checks() as server:
-        yield server
-        assert server.complaints == []
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from pyhelpers.forge import github_api
 from pyhelpers.gate.bypass import Bypass
 from pyhelpers.gate.required import audit_required, has_merge_queue
-from tests.lab.github_checks_server import GitHubChecks, running_checks
+from tests.lab.github_checks_server import GitHubChecks
 from tests.lab.github_server import REPOSITORY, TOKEN
 
 if TYPE_CHECKING:
@@ -16,13 +15,6 @@ if TYPE_CHECKING:
 
 NAME = "phpstan-gate"
 ACTIONS = 15368  # the app that github.token acts as
-
-
-@pytest.fixture
-def checks() -> Iterator[GitHubChecks]:
-    with running_checks() as server:
-        yield server
-        assert server.complaints == []
 
 
 @pytest.fixture
