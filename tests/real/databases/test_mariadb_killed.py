@@ -14,6 +14,7 @@ import pytest
 from tests.lab.mariadb import Mariadb, running_mariadb
 from tests.lab.mariadb_script import LIKE_ROOT, OWN_DATABASE_ONLY
 from tests.lab.mariadb_trial import SEED, Trial
+from tests.lab.sampling import every
 
 ROUNDS = int(os.environ.get("BELAY_KILL_ROUNDS", "2"))  # of two kills each, for each kind of account
 SERVER_KILLS = int(os.environ.get("BELAY_SERVER_KILLS", "3"))  # for each kind of account
@@ -25,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mariadb]:
         yield running
 
 
-@pytest.mark.parametrize("kind", [OWN_DATABASE_ONLY, LIKE_ROOT])
+@pytest.mark.parametrize("kind", every(2, [OWN_DATABASE_ONLY, LIKE_ROOT]))
 def test_a_killed_restore_is_finished_by_running_it_again(server: Mariadb, tmp_path: Path, kind: str) -> None:
     """P2, P8, P9: killed alone or with its children, at any moment, also while it is undone."""
     trial = Trial(server, tmp_path, kind)
@@ -39,7 +40,7 @@ def test_a_killed_restore_is_finished_by_running_it_again(server: Mariadb, tmp_p
         trial.shop.facts("attic-drop", work)
 
 
-@pytest.mark.parametrize("kind", [OWN_DATABASE_ONLY, LIKE_ROOT])
+@pytest.mark.parametrize("kind", every(2, [LIKE_ROOT, OWN_DATABASE_ONLY]))
 def test_an_unrestore_after_a_killed_restore_brings_back_what_was_live(
     server: Mariadb, tmp_path: Path, kind: str
 ) -> None:
@@ -55,7 +56,7 @@ def test_an_unrestore_after_a_killed_restore_brings_back_what_was_live(
         trial.shop.facts("attic-drop", tmp_path / f"fresh{number}")
 
 
-@pytest.mark.parametrize("kind", [OWN_DATABASE_ONLY, LIKE_ROOT])
+@pytest.mark.parametrize("kind", every(2, [OWN_DATABASE_ONLY, LIKE_ROOT]))
 def test_an_undo_cut_between_the_two_names_of_an_index_goes_on(server: Mariadb, tmp_path: Path, kind: str) -> None:
     """P8: an index gets a passing name before its foreign key comes, and its own again even if a kill lies between."""
     trial = Trial(server, tmp_path, kind)
@@ -77,7 +78,7 @@ def test_an_undo_cut_between_the_two_names_of_an_index_goes_on(server: Mariadb, 
     trial.finish("unrestore", work, trial.damaged, "cut between two names")
 
 
-@pytest.mark.parametrize("kind", [OWN_DATABASE_ONLY, LIKE_ROOT])
+@pytest.mark.parametrize("kind", every(2, [LIKE_ROOT, OWN_DATABASE_ONLY]))
 def test_a_server_that_dies_during_a_restore_leaves_one_state(tmp_path: Path, kind: str) -> None:
     """P2, P7, P8: mariadbd killed with SIGKILL; after its recovery a rerun finds out how far it got."""
     with running_mariadb(tmp_path / "server") as server:

@@ -11,6 +11,7 @@ import pytest
 from tests.lab.mariadb import Mariadb, running_mariadb
 from tests.lab.mariadb_script import LIKE_ROOT, OWN_DATABASE_ONLY, Account, open_account
 from tests.lab.mariadb_shop import build
+from tests.lab.sampling import every
 
 WRITES = (
     "INSERT INTO migrations (migration, batch) VALUES ('x', 9)",
@@ -54,7 +55,7 @@ def quiet_mark(shop: Account) -> str:
     raise AssertionError("the mark never came to rest")
 
 
-@pytest.mark.parametrize("kind", [OWN_DATABASE_ONLY, LIKE_ROOT])
+@pytest.mark.parametrize("kind", every(2, [OWN_DATABASE_ONLY, LIKE_ROOT]))
 def test_reading_leaves_the_mark_and_every_write_changes_it(server: Mariadb, tmp_path: Path, kind: str) -> None:
     """P2, P9: also a write of a session that keeps it out of the binary log; dumps and proofs are no writes."""
     shop = open_account(server, tmp_path, kind)

@@ -25,7 +25,7 @@ def lab() -> Iterator[Lab]:
         yield opened
 
 
-@pytest.fixture(params=["mariadb", "postgresql"])
+@pytest.fixture(params=["mariadb", pytest.param("postgresql", marks=pytest.mark.soak)])
 def site(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Site]:
     """A Laravel app, whose account may make a database where PostgreSQL wants that for a second copy."""
     with lab.site(request.param) as opened:

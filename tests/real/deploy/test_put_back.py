@@ -149,7 +149,9 @@ def postgresql_host(root: Path, kind: str) -> Iterator[tuple[Host, Callable[[], 
         site.drop()
 
 
-@pytest.fixture(params=["sqlite", "mariadb", "postgresql-creator", "postgresql-owner"])
+@pytest.fixture(
+    params=["sqlite", "mariadb", pytest.param("postgresql-creator", marks=pytest.mark.soak), "postgresql-owner"]
+)
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Host, Callable[[], None]]]:
     """A live database, and what changes it."""
     engine, _, kind = request.param.partition("-")
