@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import signal
@@ -78,7 +79,7 @@ def test_a_deploy_whose_runner_was_killed_is_told_mended_and_closed_by_the_next_
     assert snapshot.facts(site) == before
     (issue,) = github.open_issues()
     for words in ("put back by the host alone", str(site.base), "What to do", "Timeline", "actions/runs/4711"):
-        assert words in issue["body"], words
+        assert words in html.unescape(issue["body"]), words
     assert github.state(deployment) == "failure"
     assert [(row["kind"], row["issue"]) for row in hosts(run)] == [("saved", 1)]
     writes = len(github.writes())
