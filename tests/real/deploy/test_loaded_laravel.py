@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -125,6 +126,10 @@ def test_a_twin_stays_for_a_rollback_by_hand_and_goes_with_the_next_deploy(site:
 
 def test_a_live_backup_stands_where_nobody_wrote(site: Site) -> None:
     """P1: dumped and read back while the app serves; loaded behind the page, as the server's log is moved by that."""
+    if site.engine == "mariadb":
+        time.sleep(
+            11
+        )  # what made the site moves its log once more within ten seconds: a false alarm, and a second backup
     done = deploy(site, backup_window="live", verify="loaded")
     assert done.code == 0, done.text
     if site.engine == "postgresql":
