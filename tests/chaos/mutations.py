@@ -216,6 +216,14 @@ MUTATIONS = (
         words="rows_alone",
     ),
     Mutation(
+        guard="a command in place that migrates by itself has a way back for the database",
+        file="pyhelpers/deploy/phases.py",
+        old='        deploy.leave_undo("database", undo)\n',
+        new="        pass\n",
+        path="tests/real/deploy/test_in_place.py",
+        words="itself and healthy",
+    ),
+    Mutation(
         guard="on hold the page goes up again where somebody lifted it",
         file="pyhelpers/databases/rollback.sh",
         old='    [ "$lifted" = no ] || close_door "$@"\n',
