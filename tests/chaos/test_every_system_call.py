@@ -126,8 +126,8 @@ def visited(bench: Bench, case: Case, moments: Iterable[tuple[int, str]], then: 
             if harm in ERRORS and found.hit.endswith("/log"):
                 return False  # what a test's own script tells of itself was lost, and nothing of the agent's
             assert isinstance(twin.status(), dict)
-            orphans = [pid for pid, line in twin.processes().items() if " reaper " not in line]
-            until(lambda: not set(orphans) & set(twin.processes()), "the orphans' end")
+            orphans = {pid: line for pid, line in twin.processes().items() if " reaper " not in line}
+            until(lambda: not set(orphans) & set(twin.processes()), f"the end of {orphans}", patience=240)
             then(twin, found)
             case.after(twin)
             journal = twin.read(".belay/deploys/one/journal.jsonl")

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab.mariadb import Mariadb
@@ -36,12 +37,14 @@ MARKS = {
 class Trial:
     """A damaged shop, its backup, and the two states between which everything must lie."""
 
-    def __init__(self, server: Mariadb, folder: Path, kind: str) -> None:
-        """Make the shop, dump it, damage it."""
+    def __init__(self, server: Mariadb, folder: Path, kind: str, *, changes: Sequence[str] = ()) -> None:
+        """Make the shop, change it by these statements, dump it, damage it."""
         self.shop = open_account(server, folder, kind)
         self.random = random.Random(SEED)
-        with self.shop.connect() as link:
+        with self.shop.connect() as link, link.cursor() as cursor:
             build(link)
+            for statement in changes:
+                cursor.execute(statement)
         self.before = self.read()
         self.payload = self.shop.dump()
         with self.shop.connect() as link:

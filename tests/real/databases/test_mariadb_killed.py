@@ -80,9 +80,13 @@ def test_an_undo_cut_between_the_two_names_of_an_index_goes_on(server: Mariadb, 
 
 @pytest.mark.parametrize("kind", every(2, [LIKE_ROOT, OWN_DATABASE_ONLY]))
 def test_a_server_that_dies_during_a_restore_leaves_one_state(tmp_path: Path, kind: str) -> None:
-    """P2, P7, P8: mariadbd killed with SIGKILL; after its recovery a rerun finds out how far it got."""
+    """P2, P7, P8: mariadbd killed with SIGKILL; after its recovery a rerun finds out how far it got.
+
+    Without a partitioned table: seen once, MariaDB 10.11 came back from a kill with one that "doesn't exist in engine". Its
+    RENAME is atomic for plain tables only (README, Limits).
+    """
     with running_mariadb(tmp_path / "server") as server:
-        trial = Trial(server, tmp_path, kind)
+        trial = Trial(server, tmp_path, kind, changes=["ALTER TABLE parts REMOVE PARTITIONING"])
         for number in range(SERVER_KILLS):
             work = tmp_path / f"work{number}"
             running = trial.shop.start("restore", *trial.arguments("restore", work))
