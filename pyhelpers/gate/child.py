@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from pyhelpers.errors import BadInput
 from pyhelpers.gate.output import Completed
@@ -70,6 +70,6 @@ def run_child(argv: Sequence[str], folder: Path, *, environment: Mapping[str, st
         return Completed(exit_code=process.returncode, stdout=_text(out), stderr=_text(err) + late)
 
 
-def _text(file: object) -> str:
-    file.seek(0)  # type: ignore[attr-defined]  # tempfile's type has no public name
-    return str(file.read().decode("utf-8", "replace"))  # type: ignore[attr-defined]  # as above
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
